@@ -1,1 +1,23 @@
-//! See the workspace's ARCHITECTURE.md.
+//! Shared-memory building blocks of procession.
+//!
+//! A [`lane`] links the parent to one worker thread: two segments, each written by one side only,
+//! with a [`ring`] of frames in either direction, [`doorbell`]s to wake a side that sleeps, and a
+//! [`claim`] table by which an unstarted task is taken back. Everything a peer wrote is untrusted
+//! input: it is copied out, bound-checked and only then looked at.
+//!
+//! All atomics come through [`primitive`], so the protocols run under loom (`--cfg loom`).
+
+#![deny(unsafe_code)]
+
+#[cfg(not(loom))]
+pub mod bulk;
+pub mod claim;
+pub mod doorbell;
+pub mod frame;
+#[cfg(not(loom))]
+pub mod lane;
+pub mod layout;
+pub mod primitive;
+pub mod ring;
+pub mod segment;
+pub mod spin;

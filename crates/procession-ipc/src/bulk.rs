@@ -1,0 +1,213 @@
+//! Large payloads: recycled shared segments beside the rings.
+//!
+//! Fresh shared pages cost many times the copy, so a segment that was faulted in once is used again.
+//! A segment has one owner, who writes it, and is read-only for its peers. The parent owns the
+//! segments of requests, one [`BulkStore`] for a pool; each worker owns those of its responses. A
+//! frame names a segment by the owner's id; its descriptor went ahead once over the control channel.
+//!
+//! A segment that carries something is never in its owner's store, so it cannot be written again
+//! before its reader has given it back.
+
+use crate::segment::Segment;
+use procession_os::memory::{Access, Memory};
+use std::io;
+use std::sync::Arc;
+
+/// Bytes of a reference to a bulk segment, as a frame carries it.
+pub const REFERENCE_BYTES: usize = 16;
+
+/// Smallest segment that is made.
+const BYTES_MIN: usize = 256 * 1024;
+
+/// A segment as its owner holds it.
+#[derive(Debug)]
+pub struct Bulk {
+    id: u64,
+    memory: Memory,
+    segment: Segment,
+    filled: usize,
+}
+
+/// Where a payload lies in a bulk segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reference {
+    /// The owner's id of the segment.
+    pub id: u64,
+    /// Bytes of payload, from the start of the segment.
+    pub bytes: u64,
+}
+
+impl Reference {
+    /// The reference as bytes.
+    pub fn to_bytes(self) -> [u8; REFERENCE_BYTES] {
+        let mut bytes = [0; REFERENCE_BYTES];
+        bytes[..8].copy_from_slice(&self.id.to_le_bytes());
+        bytes[8..].copy_from_slice(&self.bytes.to_le_bytes());
+        bytes
+    }
+
+    /// Reads a reference; `None` when the bytes are not as many as one has.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (id, length) = bytes.split_first_chunk::<8>()?;
+        Some(Self {
+            id: u64::from_le_bytes(*id),
+            bytes: u64::from_le_bytes(length.try_into().ok()?),
+        })
+    }
+}
+
+impl Bulk {
+    /// A fresh segment for at least `bytes`.
+    ///
+    /// # Errors
+    /// Whatever the system says when there is no shared memory left.
+    pub fn create(id: u64, bytes: usize) -> io::Result<Self> {
+        let bytes = bytes
+            .max(BYTES_MIN)
+            .checked_next_power_of_two()
+            .ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))?;
+        let (memory, mapping) = Memory::create_owned("procession-bulk", bytes)?;
+        Ok(Self { id, memory, segment: Segment::new(mapping), filled: 0 })
+    }
+
+    /// The owner's id.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The memory object, to be sent to the reader.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// Bytes that fit.
+    pub fn capacity(&self) -> usize {
+        self.segment.bytes()
+    }
+
+    /// Bytes written since [`clear`](Self::clear).
+    pub fn filled(&self) -> usize {
+        self.filled
+    }
+
+    /// Forgets what was written.
+    pub fn clear(&mut self) {
+        self.filled = 0;
+    }
+
+    /// Appends bytes; `false`, with nothing written, when they do not fit.
+    #[must_use]
+    pub fn append(&mut self, bytes: &[u8]) -> bool {
+        if bytes.len() > self.capacity() - self.filled {
+            return false;
+        }
+        self.segment.copy_in(self.filled, bytes);
+        self.filled += bytes.len();
+        true
+    }
+
+    /// Copies everything into a larger segment's start.
+    pub fn copy_to(&self, larger: &mut Bulk) {
+        let mut piece = vec![0; BYTES_MIN];
+        let mut at = 0;
+        while at < self.filled {
+            let count = piece.len().min(self.filled - at);
+            self.segment.copy_out(at, &mut piece[..count]);
+            let fits = larger.append(&piece[..count]);
+            assert!(fits, "the larger segment is larger");
+            at += count;
+        }
+    }
+
+    /// Copies the payload out.
+    pub fn to_vec(&self) -> Vec<u8> {
+        let mut bytes = vec![0; self.filled];
+        self.segment.copy_out(0, &mut bytes);
+        bytes
+    }
+
+    /// How a frame refers to what was written.
+    pub fn reference(&self) -> Reference {
+        Reference { id: self.id, bytes: self.filled as u64 }
+    }
+}
+
+/// An owner's segments that carry nothing at present.
+#[derive(Debug)]
+pub struct BulkStore {
+    free: Vec<Bulk>,
+    next_id: u64,
+    alive: usize,
+    alive_max: usize,
+}
+
+impl BulkStore {
+    /// An empty store that will have at most `alive_max` segments at a time, free or in use.
+    pub fn new(alive_max: usize) -> Self {
+        Self { free: Vec::new(), next_id: 0, alive: 0, alive_max }
+    }
+
+    /// A segment for at least `bytes`: a free one if there is one large enough, else a fresh one.
+    /// `Ok(None)` when as many as allowed carry something.
+    ///
+    /// The second value is the id of a smaller free segment that was given up for it.
+    ///
+    /// # Errors
+    /// Whatever the system says when there is no shared memory left.
+    pub fn take(&mut self, bytes: usize) -> io::Result<Option<(Bulk, Option<u64>)>> {
+        let fit = (0..self.free.len())
+            .filter(|index| self.free[*index].capacity() >= bytes)
+            .min_by_key(|index| self.free[*index].capacity());
+        if let Some(index) = fit {
+            let mut bulk = self.free.swap_remove(index);
+            bulk.clear();
+            return Ok(Some((bulk, None)));
+        }
+        let mut given_up = None;
+        if self.alive >= self.alive_max {
+            let smallest = (0..self.free.len()).min_by_key(|index| self.free[*index].capacity());
+            let Some(index) = smallest else { return Ok(None) };
+            given_up = Some(self.free.swap_remove(index).id());
+            self.alive -= 1;
+        }
+        let bulk = Bulk::create(self.next_id, bytes)?;
+        self.next_id += 1;
+        self.alive += 1;
+        Ok(Some((bulk, given_up)))
+    }
+
+    /// Puts a segment back whose reader is done with it.
+    pub fn put_back(&mut self, bulk: Bulk) {
+        self.free.push(bulk);
+    }
+}
+
+/// A peer's segment, mapped for reading.
+#[derive(Debug)]
+pub struct BulkView {
+    segment: Segment,
+}
+
+impl BulkView {
+    /// Maps a segment that a peer owns.
+    ///
+    /// # Errors
+    /// When it cannot be mapped.
+    pub fn map(memory: &Memory) -> io::Result<Arc<Self>> {
+        Ok(Arc::new(Self { segment: Segment::new(memory.map(Access::Read)?) }))
+    }
+
+    /// Bytes of the segment.
+    pub fn bytes(&self) -> usize {
+        self.segment.bytes()
+    }
+
+    /// Copies bytes out.
+    ///
+    /// # Panics
+    /// When the span is outside the segment: check a peer's [`Reference`] against
+    /// [`bytes`](Self::bytes) first.
+    pub fn copy_out(&self, offset: usize, to: &mut [u8]) {
+        self.segment.copy_out(offset, to);
+    }
+}

@@ -1,0 +1,155 @@
+//! Waking a side that sleeps, and only then.
+//!
+//! A doorbell has two words. The *wait word* belongs to the waker and moves whenever there is
+//! something to see (a tail, a head, a counter). The *sleep flag* belongs to the sleeper: odd while
+//! it sleeps or is about to; each sleep has a number of its own, so that one is woken once.
+//!
+//! | sleeper | waker |
+//! |---|---|
+//! | S1 store flag = odd | W1 store the wait word |
+//! | S2 fence | W2 fence |
+//! | S3 load the wait word; if it moved, do not sleep | W3 load the flag; if odd, W4 futex wake |
+//! | S5 futex wait while the word is as in S3 | |
+//! | S6 store flag = even | |
+//!
+//! No wake-up is lost. The two fences are ordered one way or the other. If S2 comes first, W3 sees
+//! the odd flag and the waker wakes: either the sleeper sleeps already, or its futex wait finds the
+//! word of W1 and returns. If W2 comes first, S3 sees the word of W1 and the sleeper does not sleep.
+//! (`ORDER(doorbell)` marks both fences.)
+//!
+//! | who dies after | what follows |
+//! |---|---|
+//! | sleeper, S1 to S5 | the waker makes one system call in vain for each sleep number |
+//! | waker, W1 to W3 | the sleeper may sleep on: the exit watch wakes it |
+
+use crate::layout::a;
+use crate::primitive::{Ordering, fence};
+use crate::segment::Segment;
+use std::time::Duration;
+
+/// The sleeper's half. Its flag is written by the sleeping side alone, one thread at a time.
+#[derive(Debug, Clone, Copy)]
+pub struct SleepFlag {
+    at: usize,
+}
+
+impl SleepFlag {
+    /// The flag at `at` in the sleeper's own segment.
+    pub const fn new(at: usize) -> Self {
+        Self { at }
+    }
+
+    fn step(self, own: &Segment) {
+        let flag = own.word32(self.at);
+        flag.store(flag.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    }
+
+    /// Says that this side is about to sleep. It must look at the wait word again afterwards, and
+    /// [`lower`](Self::lower) the flag once awake.
+    pub fn raise(self, own: &Segment) {
+        self.step(own);
+        // ORDER(doorbell): the sleeper's fence, S2.
+        fence(Ordering::SeqCst);
+    }
+
+    /// Says that this side is awake.
+    pub fn lower(self, own: &Segment) {
+        self.step(own);
+    }
+
+    /// Sleeps until the word at `word_at` of the peer's segment is not `seen` any more, or time is
+    /// up.
+    pub fn sleep(
+        self,
+        own: &Segment,
+        peer: &Segment,
+        word_at: usize,
+        seen: u32,
+        timeout: Option<Duration>,
+    ) {
+        self.raise(own);
+        if peer.word32(word_at).load(Ordering::Acquire) == seen {
+            peer.wait(word_at, seen, timeout);
+        }
+        self.lower(own);
+    }
+}
+
+/// The waker's half.
+#[derive(Debug)]
+pub struct Bell {
+    word_at: usize,
+    flag_at: usize,
+    woken: u32,
+}
+
+impl Bell {
+    /// Wakes the peer whose flag is at `flag_at` of its segment and that waits on `word_at` of ours.
+    pub fn new(word_at: usize, flag_at: usize) -> Self {
+        Self { word_at, flag_at, woken: 0 }
+    }
+
+    /// Wakes the peer if it sleeps. The wait word was stored and [`settle`] called before.
+    #[inline]
+    pub fn wake_if_asleep(&mut self, own: &Segment, peer: &Segment) {
+        let flag = peer.word32(self.flag_at).load(Ordering::Relaxed);
+        if flag % 2 == 1 && flag != self.woken {
+            self.woken = flag;
+            own.wake(self.word_at);
+        }
+    }
+}
+
+/// The waker's fence, between the store to a wait word and the look at a sleep flag. One serves all
+/// bells that are looked at after it.
+#[inline]
+pub fn settle() {
+    // ORDER(doorbell): the waker's fence, W2.
+    fence(Ordering::SeqCst);
+}
+
+/// When the worker shall wake the supervisor: a word in the parent's segment.
+///
+/// | bits | meaning |
+/// |---|---|
+/// | 32..64 | 0 never, 1 once it has read the request ring up to the position, 2 after every frame |
+/// | 0..32 | the position, in slots |
+///
+/// The parent stores it, fences and looks at the lane once more; the worker publishes a response,
+/// fences and loads it. So either the parent sees the response or the worker sees the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BellRequest {
+    /// Nobody needs to come.
+    Never,
+    /// Once the worker has read up to this position of the request ring.
+    At(u32),
+    /// After every frame.
+    Always,
+}
+
+impl BellRequest {
+    /// The word.
+    pub fn to_word(self) -> u64 {
+        match self {
+            Self::Never => 0,
+            Self::At(position) => 1 << 32 | u64::from(position),
+            Self::Always => 2 << 32,
+        }
+    }
+
+    /// Publishes the request; the caller looks at the lane afterwards.
+    pub fn publish(self, own: &Segment) {
+        own.word64(a::BELL_REQUEST).store(self.to_word(), Ordering::Relaxed);
+        settle();
+    }
+
+    /// Whether a worker that has read up to `position` and last answered `answered` shall ring;
+    /// gives the word to remember as answered.
+    pub fn due(word: u64, position: u32, answered: u64) -> Option<u64> {
+        match word >> 32 {
+            2 => Some(0),
+            1 if word != answered && (position.wrapping_sub(word as u32) as i32) >= 0 => Some(word),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The link between the parent and one worker thread.
+//!
+//! Two segments, two rings, claim words and doorbells, put together; see [`layout`](crate::layout)
+//! for what lies where and [`ring`](crate::ring), [`claim`](crate::claim) and
+//! [`doorbell`](crate::doorbell) for the protocols. The parent may take requests back and survive
+//! the worker at any point; the worker trusts the parent, who started it.
+
+mod parent;
+mod worker;
+
+pub use parent::{LaneWatch, ParentLane, Progress};
+pub use worker::{AttachError, WorkerLane};
+
+use crate::layout::{REQUEST_SLOTS, RESPONSE_SLOTS, a, b};
+use crate::ring::Geometry;
+
+const REQUESTS: Geometry =
+    Geometry { tail_at: a::REQUEST_TAIL, data_at: a::DATA, slots: REQUEST_SLOTS };
+const RESPONSES: Geometry =
+    Geometry { tail_at: b::RESPONSE_TAIL, data_at: b::DATA, slots: RESPONSE_SLOTS };

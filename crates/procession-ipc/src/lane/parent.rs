@@ -1,0 +1,217 @@
+//! The parent's end of a lane.
+
+use super::{REQUESTS, RESPONSES};
+use crate::claim::Claims;
+use crate::doorbell::{Bell, BellRequest, SleepFlag, settle};
+use crate::frame::Header;
+use crate::layout::{A_BYTES, B_BYTES, BULK_MAX, MAGIC, VERSION, a, b};
+use crate::primitive::{AtomicU32, Ordering};
+use crate::ring::{Consumer, Corrupt, Frame, Producer};
+use crate::segment::Segment;
+use procession_os::memory::Memory;
+use std::io;
+use std::sync::Arc;
+
+/// The parent's end of a lane.
+#[derive(Debug)]
+pub struct ParentLane {
+    watch: Arc<LaneWatch>,
+    requests: Producer,
+    responses: Consumer,
+    claims: Claims,
+    request_bell: Bell,
+    space_bell: Bell,
+    bell_request: BellRequest,
+}
+
+/// The part of a lane that waiting threads look at without the lane's lock.
+#[derive(Debug)]
+pub struct LaneWatch {
+    own: Arc<Segment>,
+    peer: Arc<Segment>,
+}
+
+/// What a worker had finished of the part it was writing when it died.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// Finished items.
+    pub items: u32,
+    /// Their results.
+    pub bytes: Vec<u8>,
+}
+
+impl LaneWatch {
+    /// Whether the worker has published responses that nobody has taken yet.
+    pub fn has_responses(&self) -> bool {
+        self.response_word().load(Ordering::Acquire)
+            != self.own.word32(a::RESPONSE_HEAD).load(Ordering::Relaxed)
+    }
+
+    /// The leader's wait word: the response tail.
+    pub fn response_word(&self) -> &AtomicU32 {
+        self.peer.word32(b::RESPONSE_TAIL)
+    }
+
+    /// The response tail at which there is nothing to take: the leader's expected value.
+    pub fn response_head(&self) -> u32 {
+        self.own.word32(a::RESPONSE_HEAD).load(Ordering::Relaxed)
+    }
+
+    /// The supervisor's wait word.
+    pub fn urgent_word(&self) -> &AtomicU32 {
+        self.peer.word32(b::URGENT)
+    }
+
+    /// Says that the leader is about to sleep (`true`) or is awake.
+    pub fn set_leader_asleep(&self, asleep: bool) {
+        Self::set(SleepFlag::new(a::LEADER_ASLEEP), &self.own, asleep);
+    }
+
+    /// Says that the supervisor is about to sleep (`true`) or is awake.
+    pub fn set_supervisor_asleep(&self, asleep: bool) {
+        Self::set(SleepFlag::new(a::SUPERVISOR_ASLEEP), &self.own, asleep);
+    }
+
+    fn set(flag: SleepFlag, own: &Segment, asleep: bool) {
+        if asleep { flag.raise(own) } else { flag.lower(own) }
+    }
+
+    /// Whether the worker sleeps, waiting for requests.
+    pub fn worker_is_asleep(&self) -> bool {
+        self.peer.word32(b::WORKER_ASLEEP).load(Ordering::Relaxed) % 2 == 1
+    }
+
+    /// Gives a bulk segment of the worker back to it.
+    pub fn release_bulk(&self, id: usize) {
+        if id < BULK_MAX {
+            let word = self.own.word32(a::BULK_RELEASED + id * 4);
+            // ORDER(bulk-release): after our last read of the segment; the worker acquires it.
+            word.fetch_add(1, Ordering::Release);
+            // A worker that has used up all its segments waits for the response head to move.
+            self.own.wake(a::RESPONSE_HEAD);
+        }
+    }
+}
+
+impl ParentLane {
+    /// A new lane: our end, and the two memory objects (A, B) that the worker needs for its own.
+    ///
+    /// # Errors
+    /// Whatever the system says when shared memory cannot be made.
+    pub fn create() -> io::Result<(Self, [Memory; 2])> {
+        let (memory_a, mapping_a) = Memory::create_owned("procession-lane-a", A_BYTES)?;
+        let (memory_b, mapping_b) = Memory::create_shared("procession-lane-b", B_BYTES)?;
+        let own = Arc::new(Segment::new(mapping_a));
+        let peer = Arc::new(Segment::new(mapping_b));
+        own.word64(a::MAGIC).store(MAGIC, Ordering::Relaxed);
+        own.word64(a::VERSION).store(VERSION, Ordering::Release);
+        let lane = Self {
+            requests: Producer::new(own.clone(), REQUESTS),
+            responses: Consumer::new(peer.clone(), RESPONSES),
+            claims: Claims::new(peer.clone()),
+            request_bell: Bell::new(a::REQUEST_TAIL, b::WORKER_ASLEEP),
+            space_bell: Bell::new(a::RESPONSE_HEAD, b::SPACE_WANTED),
+            bell_request: BellRequest::Never,
+            watch: Arc::new(LaneWatch { own, peer }),
+        };
+        Ok((lane, [memory_a, memory_b]))
+    }
+
+    /// What waiting threads look at.
+    pub fn watch(&self) -> &Arc<LaneWatch> {
+        &self.watch
+    }
+
+    /// Puts a request on the ring; `false` when it has no room now. Follow with
+    /// [`wake_worker`](Self::wake_worker).
+    #[must_use]
+    pub fn send(&mut self, header: Header, payload: &[u8]) -> bool {
+        self.requests.push(header, payload)
+    }
+
+    /// Position behind the last request.
+    pub fn request_tail(&self) -> u32 {
+        self.requests.tail()
+    }
+
+    /// How far the worker says it has read the request ring.
+    pub fn request_head(&self) -> u32 {
+        self.watch.peer.word32(b::REQUEST_HEAD).load(Ordering::Acquire)
+    }
+
+    /// Requests up to `position` are over and done with.
+    pub fn release_requests(&mut self, position: u32) {
+        self.requests.release(position);
+    }
+
+    /// Wakes the worker if it sleeps.
+    pub fn wake_worker(&mut self) {
+        settle();
+        self.request_bell.wake_if_asleep(&self.watch.own, &self.watch.peer);
+    }
+
+    /// The next response, if there is one; look at it, copy its payload, then
+    /// [`advance`](Self::advance).
+    ///
+    /// # Errors
+    /// [`Corrupt`] when what the worker wrote makes no sense.
+    pub fn peek(&mut self) -> Result<Option<Frame>, Corrupt> {
+        self.responses.peek()
+    }
+
+    /// Copies the payload of the response that [`peek`](Self::peek) showed.
+    pub fn copy_payload_exact(&self, frame: &Frame, to: &mut [u8]) {
+        self.responses.copy_payload_exact(frame, to);
+    }
+
+    /// Moves past the response and gives its room back.
+    pub fn advance(&mut self, frame: &Frame) {
+        let head = self.responses.advance(frame);
+        // ORDER(ring-free): after the copy of the payload; the producer acquires it.
+        self.watch.own.word32(a::RESPONSE_HEAD).store(head, Ordering::Release);
+    }
+
+    /// Wakes the worker if it waits for room in the response ring; call after a batch of
+    /// [`advance`](Self::advance).
+    pub fn wake_for_space(&mut self) {
+        settle();
+        self.space_bell.wake_if_asleep(&self.watch.own, &self.watch.peer);
+    }
+
+    /// Takes a request back; `false` when the worker has begun it.
+    #[must_use]
+    pub fn take_back(&self, sequence: u64) -> bool {
+        self.claims.take_back(sequence)
+    }
+
+    /// Whether the worker has begun a request.
+    pub fn is_begun(&self, sequence: u64) -> bool {
+        self.claims.is_begun(sequence)
+    }
+
+    /// Tells the worker when to wake the supervisor. `true` when that changed: the caller then
+    /// looks at the lane once more.
+    pub fn request_bell(&mut self, request: BellRequest) -> bool {
+        if self.bell_request == request {
+            return false;
+        }
+        self.bell_request = request;
+        request.publish(&self.watch.own);
+        true
+    }
+
+    /// After the worker's death and after the last response was taken: what it had finished of the
+    /// part it was writing.
+    pub fn unfinished_part(&self) -> Option<Progress> {
+        let tail = self.responses.shown_tail();
+        let peer = &self.watch.peer;
+        if peer.word32(b::PROGRESS_AT).load(Ordering::Acquire) != tail {
+            return None;
+        }
+        // ORDER(part-progress): acquires the bytes of the items that are counted.
+        let progress = peer.word64(b::PROGRESS).load(Ordering::Acquire);
+        let items = (progress >> 32) as u32;
+        let bytes = self.responses.copy_unfinished_part(tail, progress as u32 as usize)?;
+        Some(Progress { items, bytes })
+    }
+}

@@ -1,0 +1,220 @@
+//! The worker's end of a lane.
+
+use super::{REQUESTS, RESPONSES};
+use crate::claim::Claims;
+use crate::doorbell::{Bell, BellRequest, SleepFlag, settle};
+use crate::frame::Header;
+use crate::layout::{A_BYTES, B_BYTES, MAGIC, VERSION, a, b};
+use crate::primitive::Ordering;
+use crate::ring::{Consumer, Corrupt, Frame, Part, Producer};
+use crate::segment::Segment;
+use crate::spin::Spin;
+use procession_os::memory::{Access, Memory};
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Longest sleep between two looks for room.
+const ROOM_PATIENCE: Duration = Duration::from_millis(2);
+
+/// The worker's end of a lane.
+#[derive(Debug)]
+pub struct WorkerLane {
+    own: Arc<Segment>,
+    peer: Arc<Segment>,
+    requests: Consumer,
+    responses: Producer,
+    claims: Claims,
+    response_bell: Bell,
+    urgent_bell: Bell,
+    spin: Spin,
+    answered: u64,
+}
+
+/// A worker cannot use the lane that it was given.
+#[derive(Debug)]
+pub enum AttachError {
+    /// The segments are not of the size or layout of this build.
+    Layout,
+    /// They cannot be mapped.
+    Map(io::Error),
+}
+
+impl fmt::Display for AttachError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Layout => write!(f, "the lane has another layout than this build's"),
+            Self::Map(_) => write!(f, "cannot map the lane"),
+        }
+    }
+}
+
+impl std::error::Error for AttachError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Layout => None,
+            Self::Map(error) => Some(error),
+        }
+    }
+}
+
+impl WorkerLane {
+    /// Maps the two memory objects of a lane.
+    ///
+    /// # Errors
+    /// [`AttachError`] when they are not a lane of this build's layout, or cannot be mapped.
+    pub fn attach(memory_a: &Memory, memory_b: &Memory) -> Result<Self, AttachError> {
+        if memory_a.bytes() != A_BYTES || memory_b.bytes() != B_BYTES {
+            return Err(AttachError::Layout);
+        }
+        let peer = Segment::new(memory_a.map(Access::Read).map_err(AttachError::Map)?);
+        let own = Segment::new(memory_b.map(Access::ReadWrite).map_err(AttachError::Map)?);
+        if peer.word64(a::VERSION).load(Ordering::Acquire) != VERSION
+            || peer.word64(a::MAGIC).load(Ordering::Relaxed) != MAGIC
+        {
+            return Err(AttachError::Layout);
+        }
+        let (own, peer) = (Arc::new(own), Arc::new(peer));
+        Ok(Self {
+            requests: Consumer::new(peer.clone(), REQUESTS),
+            responses: Producer::new(own.clone(), RESPONSES),
+            claims: Claims::new(own.clone()),
+            response_bell: Bell::new(b::RESPONSE_TAIL, a::LEADER_ASLEEP),
+            urgent_bell: Bell::new(b::URGENT, a::SUPERVISOR_ASLEEP),
+            spin: Spin::new(),
+            answered: 0,
+            own,
+            peer,
+        })
+    }
+
+    /// Waits for the next request. Woken by the parent; only the parent's death, which kills this
+    /// process, ends the wait otherwise.
+    ///
+    /// # Errors
+    /// [`Corrupt`] when the ring makes no sense.
+    pub fn next(&mut self) -> Result<Frame, Corrupt> {
+        loop {
+            if let Some(frame) = self.requests.peek()? {
+                return Ok(frame);
+            }
+            let seen = self.requests.position();
+            let tail = self.peer.word32(a::REQUEST_TAIL);
+            if !self.spin.wait(|| tail.load(Ordering::Relaxed) != seen) {
+                let flag = SleepFlag::new(b::WORKER_ASLEEP);
+                flag.sleep(&self.own, &self.peer, a::REQUEST_TAIL, seen, None);
+            }
+        }
+    }
+
+    /// Copies a request's payload out.
+    pub fn copy_payload(&self, frame: &Frame, to: &mut Vec<u8>) {
+        self.requests.copy_payload(frame, to);
+    }
+
+    /// Claims a request; `false` when the parent has taken it back.
+    #[must_use]
+    pub fn begin(&self, sequence: u64) -> bool {
+        self.claims.begin(sequence)
+    }
+
+    /// Moves past a request that needs no further response, and wakes whoever wants to know.
+    pub fn pass(&mut self, frame: &Frame) {
+        let head = self.requests.advance(frame);
+        // ORDER(request-head): the parent may overwrite the frame once it sees this.
+        self.own.word32(b::REQUEST_HEAD).store(head, Ordering::Release);
+        self.wake_parent();
+    }
+
+    /// Publishes a response without moving past its request. Waits for room if the ring is full:
+    /// the supervisor empties it.
+    pub fn respond(&mut self, header: Header, payload: &[u8]) {
+        while !self.responses.push(header, payload) {
+            self.wait_for_room();
+        }
+    }
+
+    /// Opens a part with room for `capacity` bytes and declares that it has no items yet.
+    pub fn open_part(&mut self, capacity: usize) -> Part {
+        loop {
+            // Before the position can match: a crash in between must not show an old count.
+            self.own.word64(b::PROGRESS).store(0, Ordering::Release);
+            if let Some(part) = self.responses.open(capacity) {
+                let tail = self.responses.tail();
+                self.own.word32(b::PROGRESS_AT).store(tail, Ordering::Release);
+                return part;
+            }
+            self.wait_for_room();
+        }
+    }
+
+    /// Appends one item's result to a part and declares `items` of it finished.
+    pub fn append(&mut self, part: &mut Part, pieces: [&[u8]; 2], items: u32) {
+        for piece in pieces {
+            self.responses.append(part, piece);
+        }
+        let progress = u64::from(items) << 32 | part.filled() as u64;
+        // ORDER(part-progress): releases the item's bytes to whoever buries this worker.
+        self.own.word64(b::PROGRESS).store(progress, Ordering::Release);
+    }
+
+    /// Publishes a part.
+    pub fn commit_part(&mut self, part: Part, header: Header) {
+        self.responses.commit(part, header);
+    }
+
+    /// Wakes the parent's threads that sleep and have something to do now.
+    pub fn wake_parent(&mut self) {
+        settle();
+        self.response_bell.wake_if_asleep(&self.own, &self.peer);
+        let word = self.peer.word64(a::BELL_REQUEST).load(Ordering::Relaxed);
+        if word != 0
+            && let Some(answered) =
+                BellRequest::due(word, self.requests.position(), self.answered)
+        {
+            self.answered = answered;
+            self.wake_supervisor();
+        }
+    }
+
+    fn wake_supervisor(&mut self) {
+        let urgent = self.own.word32(b::URGENT);
+        urgent.store(urgent.load(Ordering::Relaxed).wrapping_add(1), Ordering::Release);
+        settle();
+        self.urgent_bell.wake_if_asleep(&self.own, &self.peer);
+    }
+
+    /// How often the parent has given back one of this worker's bulk segments.
+    pub fn bulk_released(&self, id: usize) -> u32 {
+        // ORDER(bulk-release): acquires the end of the parent's reads.
+        self.peer.word32(a::BULK_RELEASED + id * 4).load(Ordering::Acquire)
+    }
+
+    /// Learns how far the parent has read; `true` when that made room.
+    fn refresh_room(&mut self) -> bool {
+        // ORDER(ring-free): acquires the end of the parent's copies.
+        let head = self.peer.word32(a::RESPONSE_HEAD).load(Ordering::Acquire);
+        let moved = !self.responses.has_released(head);
+        self.responses.release(head);
+        moved
+    }
+
+    /// Waits until the parent has taken responses, at most a moment: the caller looks again.
+    pub fn wait_for_room(&mut self) {
+        if self.refresh_room() {
+            return;
+        }
+        self.wake_supervisor();
+        self.response_bell.wake_if_asleep(&self.own, &self.peer);
+        let flag = SleepFlag::new(b::SPACE_WANTED);
+        flag.raise(&self.own);
+        if !self.refresh_room() {
+            let seen = self.responses.released();
+            // Bounded, because a bulk segment that is given back does not move the head.
+            self.peer.wait(a::RESPONSE_HEAD, seen, Some(ROOM_PATIENCE));
+        }
+        flag.lower(&self.own);
+        self.refresh_room();
+    }
+}

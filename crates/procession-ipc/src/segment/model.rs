@@ -1,0 +1,83 @@
+//! The segment under loom: words are loom atomics, bytes are tracked cells, and a wait word is a
+//! mutex with a condition variable, so that loom finds both races and lost wake-ups.
+
+use crate::primitive::{AtomicU32, AtomicU64, Ordering};
+use loom::cell::UnsafeCell;
+use loom::sync::{Condvar, Mutex};
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// A modelled segment. The words that a model uses are named when it is made.
+#[derive(Debug)]
+pub struct Segment {
+    words32: HashMap<usize, (AtomicU32, Mutex<()>, Condvar)>,
+    words64: HashMap<usize, AtomicU64>,
+    data_at: usize,
+    data: Vec<UnsafeCell<u8>>,
+}
+
+impl Segment {
+    /// A segment with the given control words and `data_bytes` of data from offset `data_at`.
+    pub fn model(words32: &[usize], words64: &[usize], data_at: usize, data_bytes: usize) -> Self {
+        Self {
+            words32: words32
+                .iter()
+                .map(|at| (*at, (AtomicU32::new(0), Mutex::new(()), Condvar::new())))
+                .collect(),
+            words64: words64.iter().map(|at| (*at, AtomicU64::new(0))).collect(),
+            data_at,
+            data: (0..data_bytes).map(|_| UnsafeCell::new(0)).collect(),
+        }
+    }
+
+    /// Size of the segment in bytes.
+    pub fn bytes(&self) -> usize {
+        self.data_at + self.data.len()
+    }
+
+    /// The 32-bit control word at `offset`.
+    pub fn word32(&self, offset: usize) -> &AtomicU32 {
+        &self.words32[&offset].0
+    }
+
+    /// The 64-bit control word at `offset`.
+    pub fn word64(&self, offset: usize) -> &AtomicU64 {
+        &self.words64[&offset]
+    }
+
+    /// Copies `from` into the data at `offset`.
+    #[allow(unsafe_code)]
+    pub fn copy_in(&self, offset: usize, from: &[u8]) {
+        for (index, byte) in from.iter().enumerate() {
+            // SAFETY: loom checks this very access for races.
+            self.data[offset - self.data_at + index].with_mut(|cell| unsafe { *cell = *byte });
+        }
+    }
+
+    /// Copies data at `offset` into `to`.
+    #[allow(unsafe_code)]
+    pub fn copy_out(&self, offset: usize, to: &mut [u8]) {
+        for (index, byte) in to.iter_mut().enumerate() {
+            // SAFETY: loom checks this very access for races.
+            *byte = self.data[offset - self.data_at + index].with(|cell| unsafe { *cell });
+        }
+    }
+
+    /// Sleeps while the word holds `expected`, as a futex does. A lost wake-up is a deadlock that
+    /// loom reports.
+    pub fn wait(&self, offset: usize, expected: u32, _timeout: Option<Duration>) -> bool {
+        let (word, mutex, condition) = &self.words32[&offset];
+        let guard = mutex.lock().unwrap();
+        if word.load(Ordering::SeqCst) == expected {
+            drop(condition.wait(guard).unwrap());
+        }
+        true
+    }
+
+    /// Wakes everything that sleeps on the word at `offset`.
+    pub fn wake(&self, offset: usize) {
+        let (_, mutex, condition) = &self.words32[&offset];
+        let _guard = mutex.lock().unwrap();
+        condition.notify_all();
+    }
+}
