@@ -1,1 +1,67 @@
-//! See the workspace's ARCHITECTURE.md.
+//! Operating-system capabilities behind `procession`, each with one portable face.
+//!
+//! Everything that differs between systems is in this crate: the layers above it contain no
+//! `cfg(target_os)` and no raw call. A capability is a module of this crate; it owns the types, the
+//! documentation and the checks of arguments, and leaves the calls themselves to one file per
+//! system under `sys/`.
+//!
+//! | module | capability |
+//! |---|---|
+//! | [`memory`] | anonymous shared memory of a size that nobody can change |
+//! | [`wait`] | sleeping on a word and waking its sleepers, across processes |
+//! | [`control`] | whole messages with handles attached, between parent and worker |
+//! | [`process`] | launching a worker, signalling it, collecting its status |
+//! | [`exit_watch`] | one thread that learns of the end of many workers |
+//! | [`image`] | which executable is this, and does an address belong to its code |
+//! | [`signal`] | names of signals, and the dispositions a worker wants |
+//! | [`handle`] | the system's owned and borrowed handles |
+//! | [`early`] | running a function before `main` |
+//!
+//! # What a platform file owes
+//!
+//! `sys/linux` needs Linux 5.4 (`waitid` on a pidfd); from 5.16 on, [`wait::wait_any`] sleeps on
+//! all its words at once. `sys/unsupported` compiles everywhere and refuses everything with
+//! [`std::io::ErrorKind::Unsupported`], so that a port starts from a build that works. A platform
+//! is a folder with these files and these names in them; `contract.rs` holds every platform to
+//! the signatures.
+//!
+//! | file | types | functions |
+//! |---|---|---|
+//! | `memory` | `Memory`, `Mapping` | `Memory::{create, accept, bytes, map, handle}`, `Mapping::{as_ptr, len}`; `Mapping` unmaps on drop |
+//! | `wait` | | `WORDS_MAX`, `wait`, `wait_any`, `wake_one`, `wake_all` |
+//! | `control` | `Control` | `Control::{pair, send, recv, inherit_token, from_inherited}` |
+//! | `process` | `Child` | `launch`, `bind_life_to_parent`, `parent_pid`, `exit_now`, `Child::{pid, signal, try_reap}` |
+//! | `exit_watch` | `Watcher` | `Watcher::{new, add, remove, wait, wake}` |
+//! | `image` | | `image_of` |
+//! | `signal` | | `KILL`, `TERMINATE`, `name_and_meaning`, `prepare_worker` |
+//!
+//! # Forced fallback
+//!
+//! `--cfg procession_force_portable_wait` replaces the wait words of any platform by the polling
+//! ones of `sys/unsupported/wait.rs`, so that they run on a developer's machine too.
+
+pub mod control;
+pub mod early;
+pub mod exit_watch;
+pub mod handle;
+pub mod image;
+pub mod memory;
+pub mod process;
+pub mod signal;
+pub mod wait;
+
+#[cfg_attr(target_os = "linux", path = "sys/linux/mod.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "sys/unsupported/mod.rs")]
+mod sys;
+
+/// The fallback, compiled into every test build so that it cannot rot.
+#[cfg(test)]
+#[path = "sys/unsupported/mod.rs"]
+#[allow(
+    clippy::duplicate_mod,
+    reason = "a forced fallback makes one of its files part of the platform too"
+)]
+mod sys_unsupported;
+
+#[cfg(test)]
+mod contract;

@@ -6,7 +6,7 @@ use crate::doorbell::{Bell, BellRequest, SleepFlag, settle};
 use crate::frame::Header;
 use crate::layout::{A_BYTES, B_BYTES, BULK_MAX, MAGIC, VERSION, a, b};
 use crate::primitive::{AtomicU32, Ordering};
-use crate::ring::{Consumer, Corrupt, Frame, Producer};
+use crate::ring::{Consumer, Corrupt, Frame, Producer, Pushed};
 use crate::segment::Segment;
 use procession_os::memory::Memory;
 use std::io;
@@ -122,11 +122,16 @@ impl ParentLane {
         &self.watch
     }
 
-    /// Puts a request on the ring; `false` when it has no room now. Follow with
+    /// Puts a request on the ring; `None` when it has no room now. Follow with
     /// [`wake_worker`](Self::wake_worker).
     #[must_use]
-    pub fn send(&mut self, header: Header, payload: &[u8]) -> bool {
+    pub fn send(&mut self, header: Header, payload: &[u8]) -> Option<Pushed> {
         self.requests.push(header, payload)
+    }
+
+    /// The payload of a request that was sent and not yet released.
+    pub fn read_back(&self, pushed: &Pushed) -> Vec<u8> {
+        self.requests.read_back(pushed)
     }
 
     /// Position behind the last request.

@@ -130,7 +130,7 @@ impl WorkerLane {
     /// Publishes a response without moving past its request. Waits for room if the ring is full:
     /// the supervisor empties it.
     pub fn respond(&mut self, header: Header, payload: &[u8]) {
-        while !self.responses.push(header, payload) {
+        while self.responses.push(header, payload).is_none() {
             self.wait_for_room();
         }
     }

@@ -6,7 +6,7 @@ mod producer;
 mod tests;
 
 pub use consumer::{Consumer, Corrupt, Frame};
-pub use producer::{Part, Producer};
+pub use producer::{Part, Producer, Pushed};
 
 use crate::layout::SLOT_BYTES;
 

@@ -23,6 +23,15 @@ pub struct Part {
     filled: usize,
 }
 
+/// A frame that was pushed.
+#[derive(Debug, Clone, Copy)]
+pub struct Pushed {
+    /// Position behind it.
+    pub end: u32,
+    payload_at: usize,
+    payload_bytes: usize,
+}
+
 impl Part {
     /// Bytes of payload written so far.
     pub fn filled(&self) -> usize {
@@ -99,19 +108,24 @@ impl Producer {
         self.segment.word32(self.ring.tail_at).store(self.tail, Ordering::Release);
     }
 
-    /// Writes and publishes a frame; `false` when the ring has no room for it now.
+    /// Writes and publishes a frame; `None` when the ring has no room for it now.
     ///
     /// `header.payload_bytes` is set here. The caller rings the doorbell.
     #[must_use]
-    pub fn push(&mut self, mut header: Header, payload: &[u8]) -> bool {
+    pub fn push(&mut self, mut header: Header, payload: &[u8]) -> Option<Pushed> {
         header.payload_bytes = payload.len() as u32;
-        let Some(at) = self.room_at_tail(header.slots()) else {
-            return false;
-        };
+        let at = self.room_at_tail(header.slots())?;
         self.segment.copy_in(at, &header.to_bytes());
         self.segment.copy_in(at + HEADER_BYTES, payload);
         self.advance(header.slots());
-        true
+        Some(Pushed { end: self.tail, payload_at: at + HEADER_BYTES, payload_bytes: payload.len() })
+    }
+
+    /// Copies the payload of a frame back that was pushed and not yet released.
+    pub fn read_back(&self, pushed: &Pushed) -> Vec<u8> {
+        let mut bytes = vec![0; pushed.payload_bytes];
+        self.segment.copy_out(pushed.payload_at, &mut bytes);
+        bytes
     }
 
     /// Reserves room for a frame with up to `capacity` bytes of payload, which is written piece by

@@ -1,0 +1,48 @@
+//! Who this process is.
+
+use std::sync::OnceLock;
+
+/// Facts about a process of this program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcessInfo {
+    name: String,
+    pid: u32,
+    parent_pid: Option<u32>,
+}
+
+static CHILD: OnceLock<ProcessInfo> = OnceLock::new();
+
+impl ProcessInfo {
+    /// The name: `MainProcess` for the program itself, else what its parent named it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// The parent's process id; `None` in the main process, which no `Process` or `Pool` started.
+    pub fn parent_pid(&self) -> Option<u32> {
+        self.parent_pid
+    }
+}
+
+/// Declares this process a child of the given name.
+pub(crate) fn become_child(name: String) {
+    CHILD.get_or_init(|| ProcessInfo {
+        name,
+        pid: std::process::id(),
+        parent_pid: Some(procession_os::process::parent_pid()),
+    });
+}
+
+/// Facts about this process.
+pub fn current_process() -> ProcessInfo {
+    CHILD.get().cloned().unwrap_or_else(|| ProcessInfo {
+        name: "MainProcess".into(),
+        pid: std::process::id(),
+        parent_pid: None,
+    })
+}

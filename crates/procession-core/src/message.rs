@@ -1,0 +1,175 @@
+//! What parent and worker say to each other: kinds of frames on the lane, and messages on the
+//! control channel.
+//!
+//! The control channel's first bytes are stable over all builds, so that a child of another build
+//! can be told apart and refused by name; see [`Parcel`].
+
+use serde::{Deserialize, Serialize};
+
+/// Frames from the parent.
+pub mod request {
+    /// Calls `word` with the payload's arguments.
+    pub const TASK: u16 = 1;
+    /// Calls `word` for each of the `extra` items in the payload, each behind its length (`u32`).
+    pub const CHUNK: u16 = 2;
+    /// Calls `word` once before any task; the worker is ready when it returns.
+    pub const INITIALIZE: u16 = 3;
+    /// The worker is ready without an initializer.
+    pub const BEGIN: u16 = 4;
+    /// Exit.
+    pub const STOP: u16 = 5;
+}
+
+/// Frames from the worker.
+pub mod response {
+    /// The worker runs and is the build that it says; payload: its identity.
+    pub const HELLO: u16 = 1;
+    /// The initializer has returned.
+    pub const READY: u16 = 2;
+    /// The initializer failed; `word` and payload as in `DONE`.
+    pub const INITIALIZER_FAILED: u16 = 3;
+    /// A task's outcome; `word` is a status, `extra` the nanoseconds it ran.
+    pub const DONE: u16 = 4;
+    /// Results of the next `word` items of a chunk, as records; `extra` the nanoseconds they took.
+    pub const PART: u16 = 5;
+    /// The result of the next item of a chunk, alone, in a bulk segment.
+    pub const ITEM: u16 = 6;
+
+    /// The frame's chunk is finished with it.
+    pub const FLAG_LAST: u16 = 2;
+}
+
+/// Statuses of outcomes.
+pub mod status {
+    /// A value.
+    pub const VALUE: u64 = 0;
+    /// A panic; the payload is a [`PanicReport`](super::PanicReport).
+    pub const PANIC: u64 = 1;
+    /// Arguments or result could not be decoded or encoded; the payload is the message.
+    pub const CODEC: u64 = 2;
+}
+
+/// How a panic travels.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct PanicReport {
+    /// The panic's message, or what kind of payload it had instead.
+    pub message: String,
+    /// File, line and column.
+    pub location: Option<String>,
+    /// The backtrace, if backtraces are on.
+    pub backtrace: Option<String>,
+}
+
+/// One result in a part: its status and its bytes, behind a word of `bytes << 2 | status`.
+#[derive(Debug, Clone, Copy)]
+pub struct Record<'a> {
+    /// A [`status`].
+    pub status: u64,
+    /// The encoded value, or what the status says.
+    pub bytes: &'a [u8],
+}
+
+impl<'a> Record<'a> {
+    /// The word before a record.
+    pub fn head(status: u64, bytes: usize) -> [u8; 4] {
+        ((bytes as u32) << 2 | status as u32).to_le_bytes()
+    }
+
+    /// Takes the first record off a part's payload; `None` when there is none, whole.
+    pub fn split_first(part: &mut &'a [u8]) -> Option<Self> {
+        let (head, rest) = part.split_first_chunk::<4>()?;
+        let head = u32::from_le_bytes(*head);
+        let (bytes, rest) = rest.split_at_checked((head >> 2) as usize)?;
+        *part = rest;
+        Some(Self { status: u64::from(head & 3), bytes })
+    }
+}
+
+/// What kind of child this is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Role {
+    /// A worker of a pool: runs tasks until it is stopped.
+    PoolWorker,
+    /// A `Process`: runs one target and exits.
+    Process,
+}
+
+/// The first message to a child, with the lane's memory objects beside it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Boot {
+    /// What kind of child this is.
+    pub role: Role,
+    /// The child's name.
+    pub name: String,
+    /// Place in the pool, from 0.
+    pub index: u32,
+    /// Which life in that place, from 1.
+    pub generation: u32,
+}
+
+const MAGIC: [u8; 8] = *b"procesn\x01";
+const BOOT: u8 = 1;
+const REFUSAL: u8 = 2;
+const BULK: u8 = 3;
+const BULK_GONE: u8 = 4;
+
+/// A message on the control channel: magic, kind, the sender's image identity, then the kind's own.
+#[derive(Debug, Clone)]
+pub enum Parcel {
+    /// To a child: who it is.
+    Boot(Boot),
+    /// From a child that will not work: why.
+    Refusal(String),
+    /// A bulk segment of the sender's, its descriptor beside it.
+    Bulk(u64),
+    /// A bulk segment will not be used any more.
+    BulkGone(u64),
+}
+
+/// A parcel as it came: the sender's build, and what it says if the build is ours.
+#[derive(Debug)]
+pub struct Received {
+    /// The sender's image identity.
+    pub identity: [u8; 32],
+    /// What it says; `None` when it makes no sense to this build.
+    pub parcel: Option<Parcel>,
+}
+
+impl Parcel {
+    /// The message's bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = MAGIC.to_vec();
+        let kind = match self {
+            Self::Boot(_) => BOOT,
+            Self::Refusal(_) => REFUSAL,
+            Self::Bulk(_) => BULK,
+            Self::BulkGone(_) => BULK_GONE,
+        };
+        bytes.push(kind);
+        bytes.extend_from_slice(procession_os::image::identity().as_bytes());
+        match self {
+            Self::Boot(boot) => {
+                bytes = postcard::to_extend(boot, bytes).expect("a boot parcel is plain data");
+            }
+            Self::Refusal(why) => bytes.extend_from_slice(why.as_bytes()),
+            Self::Bulk(id) | Self::BulkGone(id) => bytes.extend_from_slice(&id.to_le_bytes()),
+        }
+        bytes
+    }
+
+    /// Reads a message; `None` when it is none of procession's.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Received> {
+        let rest = bytes.strip_prefix(&MAGIC)?;
+        let (kind, rest) = rest.split_first()?;
+        let (identity, rest) = rest.split_first_chunk::<32>()?;
+        let id = || rest.try_into().ok().map(u64::from_le_bytes);
+        let parcel = match *kind {
+            BOOT => postcard::from_bytes(rest).ok().map(Self::Boot),
+            REFUSAL => Some(Self::Refusal(String::from_utf8_lossy(rest).into_owned())),
+            BULK => id().map(Self::Bulk),
+            BULK_GONE => id().map(Self::BulkGone),
+            _ => None,
+        };
+        Some(Received { identity: *identity, parcel })
+    }
+}

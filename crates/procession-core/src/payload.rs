@@ -1,0 +1,245 @@
+//! Encoded arguments and results: where they are written to and read from.
+
+use procession_ipc::bulk::{Bulk, BulkView};
+use procession_ipc::lane::LaneWatch;
+use procession_ipc::layout::{BULK_MAX, INLINE_BYTES_MAX};
+use smallvec::SmallVec;
+use std::fmt;
+use std::sync::Arc;
+
+/// Bytes that small results keep without an allocation.
+pub const SMALL_BYTES: usize = 56;
+
+/// A payload in private memory.
+pub type Bytes = SmallVec<[u8; SMALL_BYTES]>;
+
+/// Where an [`Output`] gets bulk segments from.
+pub trait BulkSource {
+    /// A segment for at least `bytes`, or `None` when there is none to be had now.
+    fn take_bulk(&self, bytes: usize) -> Option<Bulk>;
+
+    /// Takes a segment back that was not used after all.
+    fn put_bulk(&self, bulk: Bulk);
+}
+
+/// What an encoder writes into. Small data gathers in private memory; large plain data goes
+/// straight into a bulk segment.
+pub struct Output<'a> {
+    bytes: Vec<u8>,
+    bulk: Option<Bulk>,
+    source: Option<&'a dyn BulkSource>,
+}
+
+/// A finished [`Output`].
+#[derive(Debug)]
+pub enum Finished {
+    /// Everything lies in private memory, however large.
+    Private(Vec<u8>),
+    /// Everything lies in a bulk segment.
+    Bulk(Bulk),
+}
+
+impl fmt::Debug for Output<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Output").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Output<'a> {
+    /// An empty output that reuses `scratch` and takes bulk segments from `source`.
+    pub fn new(mut scratch: Vec<u8>, source: Option<&'a dyn BulkSource>) -> Self {
+        scratch.clear();
+        Self { bytes: scratch, bulk: None, source }
+    }
+
+    /// The private memory to append encoded bytes to.
+    pub fn bytes(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// Bytes written so far.
+    pub fn len(&self) -> usize {
+        self.bytes.len() + self.bulk.as_ref().map_or(0, Bulk::filled)
+    }
+
+    /// Whether nothing was written yet.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Appends plain data. From the inline limit on it goes straight into a bulk segment.
+    pub fn put_slice(&mut self, slice: &[u8]) {
+        let large = self.bulk.is_some() || self.bytes.len() + slice.len() > INLINE_BYTES_MAX;
+        if large && slice.len() > INLINE_BYTES_MAX / 4 && self.spill(slice.len()) {
+            let fits = self.bulk.as_mut().is_some_and(|bulk| bulk.append(slice));
+            debug_assert!(fits, "spill made room");
+        } else {
+            self.bytes.extend_from_slice(slice);
+        }
+    }
+
+    /// Moves what is in private memory to a bulk segment with room for `more` bytes; `false` when
+    /// there is none, and everything is in private memory then.
+    fn spill(&mut self, more: usize) -> bool {
+        let Some(source) = self.source else { return false };
+        let needed = self.len() + more;
+        let mut bulk = match self.bulk.take() {
+            Some(bulk) if bulk.capacity() >= needed => bulk,
+            old => match (source.take_bulk(needed + needed / 8), old) {
+                (Some(bulk), None) => bulk,
+                (Some(mut larger), Some(old)) => {
+                    old.copy_to(&mut larger);
+                    source.put_bulk(old);
+                    larger
+                }
+                (None, Some(old)) => {
+                    let mut all = old.to_vec();
+                    source.put_bulk(old);
+                    all.append(&mut self.bytes);
+                    self.bytes = all;
+                    return false;
+                }
+                (None, None) => return false,
+            },
+        };
+        let fits = bulk.append(&self.bytes);
+        debug_assert!(fits, "the segment was chosen large enough");
+        self.bytes.clear();
+        self.bulk = Some(bulk);
+        true
+    }
+
+    /// Ends the encoding. A payload above the inline limit comes back in a bulk segment unless
+    /// there was none; the second value is the scratch memory to use again.
+    pub fn finish(mut self) -> (Finished, Vec<u8>) {
+        if self.len() > INLINE_BYTES_MAX && self.spill(0) {
+            let bulk = self.bulk.take().expect("spilled just now");
+            return (Finished::Bulk(bulk), std::mem::take(&mut self.bytes));
+        }
+        (Finished::Private(std::mem::take(&mut self.bytes)), Vec::new())
+    }
+}
+
+impl Drop for Output<'_> {
+    fn drop(&mut self) {
+        // An encoder failed or panicked: the segment goes back.
+        if let (Some(bulk), Some(source)) = (self.bulk.take(), self.source) {
+            source.put_bulk(bulk);
+        }
+    }
+}
+
+/// A payload in a peer's bulk segment; giving it up gives the segment back.
+#[derive(Debug)]
+pub struct Receipt {
+    view: Arc<BulkView>,
+    bytes: usize,
+    release: Option<(Arc<LaneWatch>, u64)>,
+}
+
+impl Receipt {
+    /// `bytes` of a view, checked; released to a worker's lane when dropped, if one is given.
+    pub fn new(view: Arc<BulkView>, bytes: u64, release: Option<(Arc<LaneWatch>, u64)>) -> Option<Self> {
+        let bytes = usize::try_from(bytes).ok().filter(|bytes| *bytes <= view.bytes())?;
+        Some(Self { view, bytes, release })
+    }
+
+    /// Copies the payload to private memory.
+    pub fn to_vec(&self) -> Vec<u8> {
+        let mut bytes = vec![0; self.bytes];
+        self.view.copy_out(0, &mut bytes);
+        bytes
+    }
+}
+
+impl Drop for Receipt {
+    fn drop(&mut self) {
+        if let Some((watch, id)) = self.release.take() {
+            watch.release_bulk(id as usize % BULK_MAX);
+        }
+    }
+}
+
+/// What a decoder reads from.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// Private memory.
+    Slice(&'a [u8]),
+    /// A bulk segment, read from an offset on.
+    Bulk(&'a Receipt, usize),
+    /// A copy of what was left of a bulk segment, read from an offset on.
+    Copy(Vec<u8>, usize),
+}
+
+impl Input<'_> {
+    /// Bytes not read yet.
+    pub fn remaining(&self) -> usize {
+        match self {
+            Self::Slice(bytes) => bytes.len(),
+            Self::Bulk(receipt, at) => receipt.bytes - at,
+            Self::Copy(bytes, at) => bytes.len() - at,
+        }
+    }
+
+    /// All the remaining bytes. Copies them out of a bulk segment first: nothing is decoded from
+    /// memory that a peer can write.
+    pub fn slice(&mut self) -> &[u8] {
+        if let Self::Bulk(receipt, at) = self {
+            let mut bytes = vec![0; receipt.bytes - *at];
+            receipt.view.copy_out(*at, &mut bytes);
+            *self = Self::Copy(bytes, 0);
+        }
+        match self {
+            Self::Slice(bytes) => bytes,
+            Self::Copy(bytes, at) => &bytes[*at..],
+            Self::Bulk(..) => unreachable!("copied above"),
+        }
+    }
+
+    /// Moves past `count` bytes.
+    ///
+    /// # Panics
+    /// When fewer remain.
+    pub fn advance(&mut self, count: usize) {
+        assert!(count <= self.remaining(), "an input is not read past its end");
+        match self {
+            Self::Slice(bytes) => *bytes = &bytes[count..],
+            Self::Bulk(_, at) | Self::Copy(_, at) => *at += count,
+        }
+    }
+
+    /// Copies the next bytes out and moves past them; `false`, with nothing read, when fewer
+    /// remain.
+    #[must_use]
+    pub fn read_exact(&mut self, out: &mut [u8]) -> bool {
+        if out.len() > self.remaining() {
+            return false;
+        }
+        match self {
+            Self::Slice(bytes) => out.copy_from_slice(&bytes[..out.len()]),
+            Self::Bulk(receipt, at) => receipt.view.copy_out(*at, out),
+            Self::Copy(bytes, at) => out.copy_from_slice(&bytes[*at..*at + out.len()]),
+        }
+        self.advance(out.len());
+        true
+    }
+}
+
+/// The encoded value of an outcome.
+#[derive(Debug)]
+pub enum Value {
+    /// In private memory.
+    Private(Bytes),
+    /// In a worker's bulk segment.
+    Bulk(Receipt),
+}
+
+impl Value {
+    /// What a decoder reads from.
+    pub fn input(&self) -> Input<'_> {
+        match self {
+            Self::Private(bytes) => Input::Slice(bytes),
+            Self::Bulk(receipt) => Input::Bulk(receipt, 0),
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! A pool of workers and the scheduling of tasks on them.
+//!
+//! All scheduling state stands behind one lock, held briefly: by the thread that submits, by the
+//! one that collects responses, by the supervisor. No thread stands between them on the hot path.
+
+mod bury;
+mod collect;
+mod config;
+mod dispatch;
+mod handle;
+mod inner;
+mod shared;
+mod shutdown;
+mod slot;
+mod stats;
+mod supervisor;
+mod wait;
+
+pub use config::Config;
+pub use handle::Pool;
+pub use stats::Stats;
+pub(crate) use collect::failure_of;
+pub use wait::Waitable;

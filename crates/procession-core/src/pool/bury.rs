@@ -1,0 +1,316 @@
+//! A worker's end: what it was running is lost, what it had finished counts, the rest runs
+//! elsewhere, and another takes its place.
+
+use super::collect::deliver_unfinished;
+use super::inner::{Inner, State, Work};
+use super::shared::{Exited, Shared};
+use super::slot::{Flight, Live, Load, Phase, Request, Slot, Target, load_of};
+use crate::error::{Error, Fault, WorkerId};
+use crate::message::{Role, request};
+use crate::payload::{BulkSource, Bytes};
+use crate::start::{WorkerProcess, WorkerSpec};
+use crate::task::{Chunk, Delivery};
+use procession_ipc::lane::Progress;
+use procession_os::process::Exit;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Weight of failed starts, since a worker was last ready, at which a pool is broken.
+const START_FAILURES_MAX: u32 = 12;
+/// Weight of a start that failed by itself: three in a row and the pool is broken.
+const WEIGHT_FAILED: u32 = 4;
+/// Weight of a start that was ended by a signal, which may be somebody else's doing.
+const WEIGHT_KILLED: u32 = 1;
+
+impl Shared {
+    /// Launches a worker into an empty place.
+    pub(super) fn launch(self: &Arc<Self>, inner: &mut Inner, index: usize) -> Result<(), Error> {
+        let slot = &mut inner.slots[index];
+        let generation = slot.generation + 1;
+        let spec = WorkerSpec {
+            role: Role::PoolWorker,
+            name: format!("{}-{}", self.config.name, index + 1),
+            index: slot.index,
+            generation,
+        };
+        let pool = Arc::downgrade(self);
+        let place = slot.index;
+        let (process, lane) = WorkerProcess::launch(spec, move |exit| {
+            if let Some(pool) = pool.upgrade() {
+                pool.exits.lock().push(Exited { index: place, generation, exit });
+                pool.supervisor.nudge();
+            }
+        })?;
+        slot.generation = generation;
+        slot.settle_in(Live { process, lane }, Instant::now() + self.config.start_timeout);
+        let start = match &self.config.initializer {
+            None => Request {
+                kind: request::BEGIN,
+                code: 0,
+                target: Target::Start,
+                load: Load::Private(Bytes::new()),
+            },
+            Some((code, arguments)) => Request {
+                kind: request::INITIALIZE,
+                code: *code,
+                target: Target::Start,
+                load: Load::Private(Bytes::from_slice(arguments)),
+            },
+        };
+        // Falls back to a bulk segment of its own where the arguments are large.
+        let start = self.with_small_load(start)?;
+        if slot.send(start).is_err() {
+            return Err(Error::usage("the initializer's arguments do not fit into shared memory"));
+        }
+        if let Some(live) = &mut slot.live {
+            live.lane.request_bell(procession_ipc::doorbell::BellRequest::Always);
+            live.lane.wake_worker();
+        }
+        inner.watches = inner
+            .slots
+            .iter()
+            .filter_map(|slot| slot.live.as_ref().map(|live| live.lane.watch().clone()))
+            .collect();
+        self.leader.nudge();
+        Ok(())
+    }
+
+    fn with_small_load(&self, mut request: Request) -> Result<Request, Error> {
+        if let Load::Private(bytes) = &request.load
+            && bytes.len() > procession_ipc::layout::INLINE_BYTES_MAX
+        {
+            let none = || Error::usage("no shared memory for the initializer's arguments");
+            let mut bulk = self.take_bulk(bytes.len()).ok_or_else(none)?;
+            let fits = bulk.append(bytes);
+            assert!(fits, "the segment was made for these bytes");
+            request.load = Load::Bulk(bulk);
+        }
+        Ok(request)
+    }
+
+    /// Deals with a worker that has ended.
+    pub(super) fn bury(self: &Arc<Self>, inner: &mut Inner, exited: Exited) {
+        let index = exited.index as usize;
+        if inner.slots[index].generation != exited.generation {
+            return;
+        }
+        // Whatever it had published counts.
+        self.collect_from(inner, index);
+        let slot = &mut inner.slots[index];
+        let Some(live) = slot.live.take() else { return };
+        let phase = std::mem::replace(&mut slot.phase, Phase::Gone);
+        self.settle_flights(inner, index, live.lane, live.process.id().clone(), exited.exit);
+        if let Phase::Starting(_) = phase {
+            self.count_failed_start(inner, index, live.process, exited.exit);
+        }
+        if self.wants_worker(inner) {
+            inner.stats.respawns += 1;
+            if let Err(error) = self.launch(inner, index) {
+                inner.slots[index].phase = Phase::Gone;
+                // The others go on; without any the pool cannot.
+                if inner.slots.iter().all(|slot| slot.live.is_none()) {
+                    self.break_pool(inner, error);
+                }
+            }
+        }
+        self.collect(inner);
+        self.tell_leader(inner);
+        self.changed.notify_all();
+    }
+
+    fn wants_worker(&self, inner: &Inner) -> bool {
+        match inner.state {
+            State::Open => true,
+            State::Closed => !inner.is_idle(),
+            State::Terminated | State::Broken(_) => false,
+        }
+    }
+
+    fn count_failed_start(
+        self: &Arc<Self>,
+        inner: &mut Inner,
+        index: usize,
+        mut process: WorkerProcess,
+        exit: Exit,
+    ) {
+        let slot = &mut inner.slots[index];
+        let by_signal = matches!(exit, Exit::Signal { .. }) && slot.start_error.is_none();
+        let (error, hopeless) = match slot.start_error.take() {
+            Some(cause) => {
+                let broken = Fault::Broken {
+                    why: "the initializer failed".into(),
+                    worker: Some(process.id().clone()),
+                    exit: None,
+                    cause: Some(cause),
+                };
+                (Error::new(broken), false)
+            }
+            None => process.start_failure(exit),
+        };
+        inner.start_failures += if by_signal { WEIGHT_KILLED } else { WEIGHT_FAILED };
+        let running = matches!(inner.state, State::Open | State::Closed);
+        if running && (hopeless || inner.start_failures >= START_FAILURES_MAX) {
+            self.break_pool(inner, error);
+        }
+    }
+
+    /// Nothing can run any more: everything that waits or runs fails with this error.
+    pub(super) fn break_pool(&self, inner: &mut Inner, error: Error) {
+        inner.state = State::Broken(error.clone());
+        self.fail_everything(inner, &error);
+        for slot in &inner.slots {
+            if let Some(live) = &slot.live {
+                // If it is dead already the exit watch knows.
+                let _ = live.process.child().kill();
+            }
+        }
+    }
+
+    /// Gives everything that waits or runs this error for its outcome.
+    pub(super) fn fail_everything(&self, inner: &mut Inner, error: &Error) {
+        while let Some(work) = inner.injector.pop_front() {
+            match work {
+                Work::Request(request) => self.fail_request(inner, request.target, error, request.load),
+                Work::Batch(batch) => {
+                    if batch.give_up(error) {
+                        inner.pollers = inner.pollers.saturating_sub(1);
+                    }
+                    batch.dequeue();
+                }
+            }
+        }
+        for index in 0..inner.slots.len() {
+            let slot = &mut inner.slots[index];
+            slot.unfinished = 0;
+            let targets: Vec<_> =
+                slot.flights.iter_mut().filter_map(|flight| flight.target.take()).collect();
+            for target in targets {
+                fail_target(inner, target, error);
+            }
+        }
+        inner.settled = true;
+        self.tell_leader(inner);
+    }
+
+    fn fail_request(&self, inner: &mut Inner, target: Target, error: &Error, load: Load) {
+        if let Load::Bulk(bulk) = load {
+            self.put_bulk(bulk);
+        }
+        fail_target(inner, target, error);
+    }
+
+    /// Gives every flight of a dead worker its outcome, or sends it elsewhere.
+    fn settle_flights(
+        &self,
+        inner: &mut Inner,
+        index: usize,
+        lane: procession_ipc::lane::ParentLane,
+        worker: WorkerId,
+        exit: Exit,
+    ) {
+        let protocol = inner.slots[index].protocol_error.take();
+        let lost = || match &protocol {
+            Some(what) => {
+                Error::new(Fault::Protocol { worker: worker.clone(), what: what.clone() })
+            }
+            None => Error::new(Fault::WorkerLost { worker: worker.clone(), exit }),
+        };
+        let mut progress = lane.unfinished_part();
+        let flights = std::mem::take(&mut inner.slots[index].flights);
+        inner.slots[index].unfinished = 0;
+        let mut elsewhere = Vec::new();
+        for mut flight in flights {
+            let begun = lane.is_begun(flight.sequence);
+            let Some(target) = flight.target.take() else {
+                flight.bulk.take().into_iter().for_each(|bulk| self.put_bulk(bulk));
+                continue;
+            };
+            match target {
+                Target::Start => {}
+                Target::Task(cell) if begun => inner.settle(&cell, Err(lost())),
+                Target::Chunk { batch, first, count, delivered } if begun => {
+                    let (from, left) = (first + delivered, count - delivered);
+                    let done = match progress.take() {
+                        Some(Progress { items, bytes }) if u64::from(items) < left => {
+                            deliver_unfinished(inner, &batch, &worker, from, items.into(), &bytes)
+                        }
+                        _ => 0,
+                    };
+                    let died_at = from + done;
+                    let error = lost();
+                    inner.deliver(&batch, Delivery::Failed { first: died_at, count: 1, error });
+                    let rest = first + count - died_at - 1;
+                    if rest > 0 {
+                        let bytes = chunk_bytes(&lane, &mut flight);
+                        let mut chunk = Chunk { first, count, bytes };
+                        chunk.drop_front(count - rest);
+                        elsewhere.push(Request {
+                            kind: flight.kind,
+                            code: flight.code,
+                            load: Load::Private(Bytes::from_vec(chunk.bytes)),
+                            target: Target::Chunk { batch, first: chunk.first, count: rest, delivered: 0 },
+                        });
+                    }
+                }
+                unstarted => elsewhere.push(Request {
+                    kind: flight.kind,
+                    code: flight.code,
+                    load: load_of(&lane, &mut flight),
+                    target: unstarted,
+                }),
+            }
+            flight.bulk.take().into_iter().for_each(|bulk| self.put_bulk(bulk));
+        }
+        // What was sent first runs first.
+        for request in elsewhere.into_iter().rev() {
+            inner.injector.push_front(Work::Request(request));
+        }
+        if let State::Terminated = inner.state {
+            let error = Error::new(Fault::Terminated);
+            self.fail_everything(inner, &error);
+        } else if let State::Broken(error) = inner.state.clone() {
+            self.fail_everything(inner, &error);
+        }
+    }
+}
+
+/// The items of a chunk that was sent.
+fn chunk_bytes(lane: &procession_ipc::lane::ParentLane, flight: &mut Flight) -> Vec<u8> {
+    match &flight.bulk {
+        Some(bulk) => bulk.to_vec(),
+        None => lane.read_back(&flight.pushed),
+    }
+}
+
+fn fail_target(inner: &mut Inner, target: Target, error: &Error) {
+    match target {
+        Target::Task(cell) => inner.settle(&cell, Err(error.clone())),
+        Target::Chunk { batch, first, count, delivered } => {
+            let failed = Delivery::Failed {
+                first: first + delivered,
+                count: count - delivered,
+                error: error.clone(),
+            };
+            inner.deliver(&batch, failed);
+            if batch.give_up(error) {
+                inner.pollers = inner.pollers.saturating_sub(1);
+            }
+        }
+        Target::Start => {}
+    }
+}
+
+impl Slot {
+    /// Kills a worker that was not ready in time, with the error that says so.
+    pub(super) fn give_up_start(&mut self) {
+        let Some(live) = &self.live else { return };
+        let what = if self.said_hello {
+            "the initializer did not return within the start timeout"
+        } else {
+            "the worker did not say hello within the start timeout"
+        };
+        self.start_error = Some(Error::timed_out(what));
+        // If it is dead already the exit watch knows.
+        let _ = live.process.child().kill();
+    }
+}

@@ -1,0 +1,294 @@
+//! Taking responses off the lanes.
+//!
+//! Whoever has the lock may collect: the thread that waits for a result, a submitter that found all
+//! windows full, the supervisor.
+
+use super::inner::Inner;
+use super::shared::Shared;
+use super::slot::{Phase, Slot, Target};
+use crate::error::{Error, WorkerId};
+use crate::message::{PanicReport, Record, response, status};
+use crate::payload::{Bytes, Receipt, Value};
+use crate::task::{Batch, Delivery};
+use procession_ipc::bulk::Reference;
+use procession_ipc::frame::{FLAG_BULK, Header};
+use std::sync::Arc;
+
+/// What a worker sent makes no sense.
+pub(super) struct Nonsense(&'static str);
+
+type Checked<T> = Result<T, Nonsense>;
+
+impl Shared {
+    /// Takes every response that is there, then sends what waits; `true` when there was any
+    /// response.
+    pub(super) fn collect(&self, inner: &mut Inner) -> bool {
+        let mut any = false;
+        loop {
+            let mut more = false;
+            for index in 0..inner.slots.len() {
+                more |= self.collect_from(inner, index);
+            }
+            any |= more;
+            self.dispatch(inner);
+            // A worker that was asked to ring may have answered just before it was asked.
+            if !self.arrange_bells(inner) && !more {
+                break;
+            }
+        }
+        inner.wake_drain_waiters();
+        any
+    }
+
+    /// Takes every response of one worker; `true` when there was any.
+    pub(super) fn collect_from(&self, inner: &mut Inner, index: usize) -> bool {
+        let mut any = false;
+        loop {
+            let slot = &mut inner.slots[index];
+            let Some(live) = &mut slot.live else { return any };
+            let frame = match live.lane.peek() {
+                Ok(Some(frame)) => frame,
+                Ok(None) => break,
+                Err(corrupt) => {
+                    accuse(slot, &corrupt.to_string());
+                    break;
+                }
+            };
+            let mut payload = Bytes::from_elem(0, frame.header.payload_bytes as usize);
+            live.lane.copy_payload_exact(&frame, &mut payload);
+            live.lane.advance(&frame);
+            any = true;
+            if let Err(Nonsense(what)) = take(inner, index, &frame.header, payload) {
+                accuse(&mut inner.slots[index], what);
+                break;
+            }
+        }
+        if any {
+            inner.clock += 1;
+            let slot = &mut inner.slots[index];
+            slot.last_active = inner.clock;
+            let mut spent = Vec::new();
+            slot.forget_finished(&mut spent);
+            if let Some(live) = &mut slot.live {
+                live.lane.wake_for_space();
+            }
+            for bulk in spent {
+                crate::payload::BulkSource::put_bulk(self, bulk);
+            }
+        }
+        any
+    }
+}
+
+/// Kills a worker that sent nonsense; its end is dealt with like any other.
+fn accuse(slot: &mut Slot, what: &str) {
+    if slot.protocol_error.is_none() {
+        slot.protocol_error = Some(what.to_owned());
+        if let Some(live) = &slot.live {
+            // If it is dead already the exit watch knows.
+            let _ = live.process.child().kill();
+        }
+    }
+}
+
+fn take(inner: &mut Inner, index: usize, header: &Header, payload: Bytes) -> Checked<()> {
+    match header.kind {
+        response::HELLO => hello(&mut inner.slots[index], &payload),
+        response::READY => ready(inner, index),
+        response::INITIALIZER_FAILED => initializer_failed(&mut inner.slots[index], header, &payload),
+        response::DONE => done(inner, index, header, payload),
+        response::PART | response::ITEM => part(inner, index, header, &payload),
+        _ => Err(Nonsense("a frame of no known kind")),
+    }
+}
+
+fn hello(slot: &mut Slot, payload: &[u8]) -> Checked<()> {
+    if payload != procession_os::image::identity().as_bytes() {
+        return Err(Nonsense("a hello of another build"));
+    }
+    slot.said_hello = true;
+    Ok(())
+}
+
+fn ready(inner: &mut Inner, index: usize) -> Checked<()> {
+    let slot = &mut inner.slots[index];
+    match slot.flights.iter_mut().find(|f| matches!(f.target, Some(Target::Start))) {
+        Some(start) if slot.said_hello => start.target = None,
+        _ => return Err(Nonsense("ready without having been started")),
+    }
+    if matches!(slot.phase, Phase::Starting(_)) {
+        slot.phase = Phase::Ready;
+    }
+    inner.start_failures = 0;
+    Ok(())
+}
+
+fn initializer_failed(slot: &mut Slot, header: &Header, payload: &[u8]) -> Checked<()> {
+    let worker = slot.live.as_ref().map(|live| live.process.id().clone());
+    slot.start_error = Some(failure(worker, header.word, payload)?);
+    if let Some(live) = &slot.live {
+        // It has nothing to do any more; if it is dead already the exit watch knows.
+        let _ = live.process.child().kill();
+    }
+    Ok(())
+}
+
+/// The error of an outcome that is no value.
+pub(crate) fn failure_of(worker: Option<WorkerId>, word: u64, payload: &[u8]) -> Option<Error> {
+    match word {
+        status::PANIC => {
+            let report: PanicReport = postcard::from_bytes(payload).ok()?;
+            Some(Error::panicked(worker, report))
+        }
+        status::CODEC => Some(Error::codec(String::from_utf8_lossy(payload).into_owned())),
+        _ => None,
+    }
+}
+
+fn failure(worker: Option<WorkerId>, word: u64, payload: &[u8]) -> Checked<Error> {
+    failure_of(worker, word, payload).ok_or(Nonsense("an outcome of no known status"))
+}
+
+/// The value that a frame carries, in itself or in a bulk segment.
+fn value(slot: &mut Slot, header: &Header, payload: Bytes) -> Checked<Value> {
+    if header.flags & FLAG_BULK == 0 {
+        return Ok(Value::Private(payload));
+    }
+    let reference = Reference::from_bytes(&payload).ok_or(Nonsense("a broken bulk reference"))?;
+    receipt(slot, reference).map(Value::Bulk).ok_or(Nonsense("a bulk segment that was never sent"))
+}
+
+fn receipt(slot: &mut Slot, reference: Reference) -> Option<Receipt> {
+    let live = slot.live.as_mut()?;
+    let view = live.process.view(reference)?;
+    Receipt::new(view, reference.bytes, Some((live.lane.watch().clone(), reference.id)))
+}
+
+fn done(inner: &mut Inner, index: usize, header: &Header, payload: Bytes) -> Checked<()> {
+    let slot = &mut inner.slots[index];
+    let flight = slot.flight(header.sequence).ok_or(Nonsense("an outcome of no request"))?;
+    if !matches!(flight.target, Some(Target::Task(_))) {
+        return Err(Nonsense("an outcome of a request that has none to come"));
+    }
+    let Some(Target::Task(cell)) = flight.target.take() else { unreachable!("matched above") };
+    slot.unfinished -= 1;
+    let outcome = if header.word == status::VALUE {
+        value(slot, header, payload)
+    } else {
+        let worker = slot.live.as_ref().map(|live| live.process.id().clone());
+        match failure(worker, header.word, &payload) {
+            Ok(error) => {
+                inner.settle(&cell, Err(error));
+                return Ok(());
+            }
+            Err(nonsense) => Err(nonsense),
+        }
+    };
+    match outcome {
+        Ok(value) => {
+            let sample = header.extra.min(1 << 40) as f64;
+            inner.task_ns = Some(inner.task_ns.map_or(sample, |known| (known * 7.0 + sample) / 8.0));
+            inner.settle_value(&cell, value);
+            Ok(())
+        }
+        Err(Nonsense(what)) => {
+            let worker = slot.live.as_ref().map(|live| live.process.id().clone());
+            let worker = worker.expect("a worker that sent a frame");
+            let error = Error::new(crate::error::Fault::Protocol { worker, what: what.into() });
+            inner.settle(&cell, Err(error));
+            Err(Nonsense(what))
+        }
+    }
+}
+
+fn part(inner: &mut Inner, index: usize, header: &Header, payload: &[u8]) -> Checked<()> {
+    let slot = &mut inner.slots[index];
+    let worker = slot.live.as_ref().map(|live| live.process.id().clone());
+    let flight = slot.flight(header.sequence).ok_or(Nonsense("a part of no request"))?;
+    let Some(Target::Chunk { batch, first, count, delivered }) = &mut flight.target else {
+        return Err(Nonsense("a part of a request that is no chunk"));
+    };
+    let batch = batch.clone();
+    let (from, left) = (*first + *delivered, *count - *delivered);
+    if header.word == 0 || header.word > left {
+        return Err(Nonsense("a part with more items than its chunk"));
+    }
+    let last = header.flags & response::FLAG_LAST != 0;
+    if last != (header.word == left) {
+        return Err(Nonsense("a chunk that ends too early or too late"));
+    }
+    let deliveries = if header.kind == response::ITEM {
+        let reference =
+            Reference::from_bytes(payload).ok_or(Nonsense("a broken bulk reference"))?;
+        let value = receipt(slot, reference).ok_or(Nonsense("a bulk segment never sent"))?;
+        vec![Delivery::Item { index: from, value }]
+    } else {
+        split_records(worker.as_ref(), from, header.word, payload)?
+    };
+    batch.measure(header.word, header.extra);
+    let flight = slot.flight(header.sequence).expect("found above");
+    if last {
+        flight.target = None;
+        slot.unfinished -= 1;
+    } else if let Some(Target::Chunk { delivered, .. }) = &mut flight.target {
+        *delivered += header.word;
+    }
+    for delivery in deliveries {
+        inner.deliver(&batch, delivery);
+    }
+    Ok(())
+}
+
+/// Checks a part's records and turns them into deliveries: runs of values, and failures.
+pub(super) fn split_records(
+    worker: Option<&WorkerId>,
+    first: u64,
+    count: u64,
+    payload: &[u8],
+) -> Checked<Vec<Delivery>> {
+    let mut deliveries = Vec::with_capacity(1);
+    let mut rest = payload;
+    let (mut run, mut run_first) = (rest, first);
+    for index in first..first + count {
+        let before = rest;
+        let record = Record::split_first(&mut rest).ok_or(Nonsense("a part with too few items"))?;
+        if record.status != status::VALUE {
+            push_run(&mut deliveries, run_first, index, &run[..run.len() - before.len()]);
+            let error = failure(worker.cloned(), record.status, record.bytes)?;
+            deliveries.push(Delivery::Failed { first: index, count: 1, error });
+            (run, run_first) = (rest, index + 1);
+        }
+    }
+    if !rest.is_empty() {
+        return Err(Nonsense("a part with more bytes than items"));
+    }
+    push_run(&mut deliveries, run_first, first + count, run);
+    Ok(deliveries)
+}
+
+fn push_run(deliveries: &mut Vec<Delivery>, first: u64, end: u64, records: &[u8]) {
+    if end > first {
+        let records = Bytes::from_slice(records);
+        deliveries.push(Delivery::Part { first, count: end - first, records });
+    }
+}
+
+/// Delivers what a dead worker had finished of a chunk; gives how many items that were.
+pub(super) fn deliver_unfinished(
+    inner: &mut Inner,
+    batch: &Arc<Batch>,
+    worker: &WorkerId,
+    first: u64,
+    items: u64,
+    payload: &[u8],
+) -> u64 {
+    match split_records(Some(worker), first, items, payload) {
+        Ok(deliveries) => {
+            for delivery in deliveries {
+                inner.deliver(batch, delivery);
+            }
+            items
+        }
+        Err(_) => 0,
+    }
+}

@@ -1,0 +1,31 @@
+//! What a pool is made of.
+
+use crate::face::Code;
+use std::time::Duration;
+
+/// What a pool is made of.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// How many worker processes; at least 1.
+    pub workers: usize,
+    /// Workers are named this, a hyphen and their place from 1.
+    pub name: String,
+    /// A call that each worker makes before its first task: code and encoded arguments.
+    pub initializer: Option<(Code, Vec<u8>)>,
+    /// Longest time from the launch of a worker until it is ready.
+    pub start_timeout: Duration,
+    /// Longest time between a polite and a forced end of a worker.
+    pub grace: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            workers: std::thread::available_parallelism().map_or(1, usize::from),
+            name: "PoolWorker".into(),
+            initializer: None,
+            start_timeout: Duration::from_secs(60),
+            grace: Duration::from_secs(2),
+        }
+    }
+}

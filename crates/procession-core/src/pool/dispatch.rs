@@ -1,0 +1,297 @@
+//! Choosing a worker: what waits goes to lanes, within windows; what waits behind a busy worker is
+//! taken back for an idle one.
+
+use super::inner::{Inner, State, Work};
+use super::shared::Shared;
+use super::slot::{Load, Phase, Request, Slot, Target};
+use crate::face::Code;
+use crate::message::request;
+use crate::payload::{BulkSource, Bytes, Finished};
+use crate::task::{Batch, TaskCell};
+use procession_ipc::doorbell::BellRequest;
+use procession_ipc::layout::{INLINE_BYTES_MAX, WINDOW_MAX};
+use std::sync::Arc;
+
+/// Work that a worker should have ahead of it.
+const WINDOW_NS: f64 = 200_000.0;
+/// How long a chunk should run.
+const CHUNK_NS: f64 = 500_000.0;
+/// What it costs to wake a worker that sleeps.
+const WAKE_NS: f64 = 10_000.0;
+/// What it costs to wait for a worker that starts.
+const START_NS: f64 = 1_000_000.0;
+/// A task whose length is not known is taken to be this long.
+const UNKNOWN_NS: f64 = 1_000_000.0;
+/// Less work than this behind a busy worker is not worth taking back.
+const TAKE_BACK_NS: f64 = 50_000.0;
+/// Submissions between two collections by a submitter that finds all windows full.
+const COLLECT_EVERY: u64 = 32;
+
+/// How many requests a worker may have unfinished.
+fn window(slot: &Slot, task_ns: Option<f64>) -> usize {
+    match (slot.phase, task_ns) {
+        (Phase::Ready, Some(ns)) => ((WINDOW_NS / ns.max(1.0)) as usize).clamp(2, WINDOW_MAX),
+        _ => 1,
+    }
+}
+
+/// How long a new task would wait on this worker, in nanoseconds.
+fn cost(slot: &Slot, task_ns: f64) -> f64 {
+    let wait = slot.unfinished as f64 * task_ns;
+    match slot.phase {
+        Phase::Ready => {
+            let asleep = slot.unfinished == 0
+                && slot.live.as_ref().is_some_and(|live| live.lane.watch().worker_is_asleep());
+            wait + if asleep { WAKE_NS } else { 0.0 }
+        }
+        _ => wait + START_NS,
+    }
+}
+
+/// The worker that a new request should go to.
+fn choose(inner: &Inner, limit: impl Fn(&Slot) -> usize) -> Option<usize> {
+    let task_ns = inner.task_ns.unwrap_or(UNKNOWN_NS);
+    inner
+        .slots
+        .iter()
+        .enumerate()
+        .filter(|(_, slot)| slot.takes_tasks() && slot.unfinished < limit(slot))
+        .min_by(|(_, one), (_, other)| {
+            let by_cost = cost(one, task_ns).total_cmp(&cost(other, task_ns));
+            // Of equals the warmest.
+            by_cost.then(other.last_active.cmp(&one.last_active))
+        })
+        .map(|(index, _)| index)
+}
+
+/// Takes a request back from the worker with the most before it, where that is worth the trouble.
+fn take_back_from_busiest(inner: &mut Inner) -> Option<Request> {
+    let task_ns = inner.task_ns.unwrap_or(UNKNOWN_NS);
+    let spare = |slot: &Slot| match slot.phase {
+        // The first is begun or about to be.
+        Phase::Ready if slot.unfinished as f64 * task_ns < TAKE_BACK_NS => 0,
+        Phase::Ready => slot.unfinished.saturating_sub(1),
+        Phase::Starting(_) => slot.unfinished,
+        Phase::Stopping | Phase::Gone => 0,
+    };
+    let mut tried = 0;
+    while let Some((index, _)) = inner
+        .slots
+        .iter()
+        .enumerate()
+        .filter(|(index, slot)| tried & (1_u128 << (index % 128)) == 0 && spare(slot) > 0)
+        .max_by_key(|(_, slot)| spare(slot))
+    {
+        if let Some(request) = inner.slots[index].take_back_last() {
+            return Some(request);
+        }
+        tried |= 1 << (index % 128);
+    }
+    None
+}
+
+impl Shared {
+    /// Hands a task in; gives the encoder's memory back for the next one.
+    pub(super) fn submit(&self, code: Code, finished: Finished) -> (Arc<TaskCell>, Vec<u8>) {
+        let mut inner = self.lock();
+        if let Some(error) = inner.refusal() {
+            drop(inner);
+            if let Finished::Bulk(bulk) = finished {
+                self.put_bulk(bulk);
+            }
+            return (Arc::new(TaskCell::settled(Err(error))), Vec::new());
+        }
+        inner.stats.submitted += 1;
+        let cell = Arc::new(TaskCell::default());
+        let inner = &mut *inner;
+        let (load, scratch) = match finished {
+            Finished::Private(bytes) => {
+                if inner.injector.is_empty()
+                    && bytes.len() <= INLINE_BYTES_MAX
+                    && self.send_now(inner, code, &cell, &bytes)
+                {
+                    return (cell, bytes);
+                }
+                (Load::Private(Bytes::from_slice(&bytes)), bytes)
+            }
+            Finished::Bulk(bulk) => (Load::Bulk(bulk), Vec::new()),
+        };
+        let target = Target::Task(cell.clone());
+        let work = Request { kind: request::TASK, code, target, load };
+        inner.injector.push_back(Work::Request(work));
+        if inner.injector.len() == 1 {
+            self.dispatch(inner);
+        }
+        self.after_submission(inner);
+        (cell, scratch)
+    }
+
+    /// Sends a task straight from the encoder's memory, if a window has room.
+    fn send_now(&self, inner: &mut Inner, code: Code, cell: &Arc<TaskCell>, bytes: &[u8]) -> bool {
+        let task_ns = inner.task_ns;
+        let Some(index) = choose(inner, |slot| window(slot, task_ns)) else { return false };
+        let slot = &mut inner.slots[index];
+        let sent = slot.send_task(code, request::TASK, cell, bytes);
+        if sent {
+            if let Some(live) = &mut slot.live {
+                live.lane.wake_worker();
+            }
+            if slot.unfinished > 1 || inner.pollers > 0 {
+                self.after_submission(inner);
+            }
+        }
+        sent
+    }
+
+    /// Makes sure that somebody will look when there is something to do.
+    fn after_submission(&self, inner: &mut Inner) {
+        let full = !inner.injector.is_empty();
+        if full && inner.stats.submitted.is_multiple_of(COLLECT_EVERY) || self.arrange_bells(inner) {
+            self.collect(inner);
+            self.tell_leader(inner);
+        }
+    }
+
+    /// Puts a batch's new items into the injector.
+    pub(super) fn kick(&self, batch: &Arc<Batch>, items: u64) {
+        let mut inner = self.lock();
+        if let Some(error) = inner.refusal() {
+            batch.give_up(&error);
+            return;
+        }
+        inner.stats.submitted += items;
+        if batch.enqueue() {
+            inner.injector.push_back(Work::Batch(batch.clone()));
+        }
+        self.dispatch(&mut inner);
+        self.after_submission(&mut inner);
+    }
+
+    /// Sends what waits, as far as windows allow, then evens out.
+    pub(super) fn dispatch(&self, inner: &mut Inner) {
+        self.forget_given_up(inner);
+        while let Some(work) = inner.injector.pop_front() {
+            let kept = match work {
+                Work::Request(request) => self.dispatch_request(inner, request).err(),
+                Work::Batch(batch) => self.dispatch_batch(inner, &batch).then_some(Work::Batch(batch)),
+            };
+            if let Some(work) = kept {
+                inner.injector.push_front(work);
+                break;
+            }
+        }
+        if inner.injector.is_empty() {
+            self.take_back_for_idle(inner);
+        }
+        for slot in &mut inner.slots {
+            if let Some(live) = &mut slot.live {
+                live.lane.wake_worker();
+            }
+        }
+    }
+
+    fn dispatch_request(&self, inner: &mut Inner, mut request: Request) -> Result<(), Work> {
+        let task_ns = inner.task_ns;
+        let Some(index) = choose(inner, |slot| window(slot, task_ns)) else {
+            return Err(Work::Request(request));
+        };
+        if let Load::Private(bytes) = &request.load
+            && bytes.len() > INLINE_BYTES_MAX
+        {
+            // No bulk segment was free when it was encoded.
+            let Some(mut bulk) = self.take_bulk(bytes.len()) else { return Err(Work::Request(request)) };
+            let fits = bulk.append(bytes);
+            assert!(fits, "the segment was made for these bytes");
+            request.load = Load::Bulk(bulk);
+        }
+        inner.slots[index].send(request).map_err(Work::Request)
+    }
+
+    /// Cuts chunks off a batch and sends them; `true` when items are left.
+    fn dispatch_batch(&self, inner: &mut Inner, batch: &Arc<Batch>) -> bool {
+        let workers = inner.slots.len();
+        loop {
+            if batch.uncut() == 0 {
+                batch.dequeue();
+                return false;
+            }
+            let ahead = if batch.item_ns().is_some() { 2 } else { 1 };
+            let limit = |slot: &Slot| if slot.phase == Phase::Ready { ahead } else { 1 };
+            let Some(index) = choose(inner, limit) else { return true };
+            let Some(chunk) = batch.cut(workers, CHUNK_NS, INLINE_BYTES_MAX) else { return false };
+            let load = Load::Private(Bytes::from_vec(chunk.bytes));
+            let target = Target::Chunk {
+                batch: batch.clone(),
+                first: chunk.first,
+                count: chunk.count,
+                delivered: 0,
+            };
+            let request = Request { kind: request::CHUNK, code: batch.code(), target, load };
+            if let Err(work) = self.send_large(inner, index, request) {
+                inner.injector.push_front(Work::Batch(batch.clone()));
+                inner.injector.push_front(Work::Request(work));
+                // Both stand in the injector again; nothing is left for the caller to put back.
+                return false;
+            }
+        }
+    }
+
+    fn send_large(&self, inner: &mut Inner, index: usize, mut request: Request) -> Result<(), Request> {
+        if let Load::Private(bytes) = &request.load
+            && bytes.len() > INLINE_BYTES_MAX
+        {
+            let Some(mut bulk) = self.take_bulk(bytes.len()) else { return Err(request) };
+            let fits = bulk.append(bytes);
+            assert!(fits, "the segment was made for these bytes");
+            request.load = Load::Bulk(bulk);
+        }
+        inner.slots[index].send(request)
+    }
+
+    /// Moves unstarted requests from behind busy workers to idle ones.
+    fn take_back_for_idle(&self, inner: &mut Inner) {
+        let idle = |slot: &Slot| {
+            slot.phase == Phase::Ready && slot.takes_tasks() && slot.unfinished == 0
+        };
+        while let Some(idle) = inner.slots.iter().position(idle) {
+            let Some(request) = take_back_from_busiest(inner) else { return };
+            inner.stats.taken_back += 1;
+            if let Err(request) = inner.slots[idle].send(request) {
+                inner.injector.push_front(Work::Request(request));
+                return;
+            }
+        }
+    }
+
+    /// Tells each worker when to wake the supervisor; `true` when a worker must be looked at once
+    /// more. While a thread waits and collects, nobody needs to ring.
+    pub(super) fn arrange_bells(&self, inner: &mut Inner) -> bool {
+        let task_ns = inner.task_ns.unwrap_or(UNKNOWN_NS);
+        let waiting = !inner.injector.is_empty();
+        let most = inner.slots.iter().map(|slot| slot.unfinished).max().unwrap_or(0);
+        let worth = most >= 2 && most as f64 * task_ns >= TAKE_BACK_NS;
+        let draining = !matches!(inner.state, State::Open | State::Closed);
+        let mut changed = false;
+        for slot in &mut inner.slots {
+            let unfinished = slot.unfinished;
+            let Some(live) = &mut slot.live else { continue };
+            let bell = if matches!(slot.phase, Phase::Starting(_)) {
+                // Hello and readiness are news to the supervisor alone.
+                BellRequest::Always
+            } else if inner.leader_present || draining {
+                BellRequest::Never
+            } else if inner.pollers > 0 {
+                BellRequest::Always
+            } else if waiting {
+                let middle = slot.flights.get(slot.flights.len() / 2);
+                BellRequest::At(middle.map_or(live.lane.request_tail(), |flight| flight.pushed.end))
+            } else if worth && unfinished > 0 {
+                BellRequest::At(live.lane.request_tail())
+            } else {
+                BellRequest::Never
+            };
+            changed |= live.lane.request_bell(bell);
+        }
+        changed
+    }
+}

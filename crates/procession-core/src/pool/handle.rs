@@ -1,0 +1,171 @@
+//! A pool as its owner holds it.
+
+use super::config::Config;
+use super::shared::Shared;
+use super::stats::Stats;
+use super::supervisor;
+use super::wait::Waitable;
+use crate::error::{Error, Result};
+use crate::face::Code;
+use crate::payload::{BulkSource, Finished, Output};
+use crate::task::{Batch, TaskCell};
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Instant;
+
+thread_local! {
+    /// The encoder's memory, used again by this thread's next task.
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Scratch memory above this is not kept.
+const SCRATCH_BYTES_MAX: usize = 1 << 20;
+
+/// A pool of worker processes: an untyped handle, cheap to clone. Its workers end with
+/// [`terminate`](Self::terminate) or [`join`](Self::join); the face's owner sees to one of them.
+#[derive(Debug, Clone)]
+pub struct Pool {
+    shared: Arc<Shared>,
+}
+
+impl Pool {
+    /// Launches the workers. They start side by side; this returns without waiting for them, and
+    /// tasks may be submitted at once.
+    ///
+    /// # Errors
+    /// When the configuration makes no sense or a process, its memory or a thread cannot be made.
+    /// What goes wrong later in a worker's start is the error of the pool's tasks and of `join`.
+    pub fn start(config: Config) -> Result<Self> {
+        if config.workers == 0 {
+            return Err(Error::usage("a pool has at least one process"));
+        }
+        let shared = Arc::new(Shared::new(config));
+        let pool = Self { shared: shared.clone() };
+        let launched = {
+            let mut inner = shared.lock();
+            (0..inner.slots.len()).try_for_each(|index| shared.launch(&mut inner, index))
+        };
+        let seen = shared.clone();
+        std::thread::Builder::new()
+            .name("procession-supervisor".into())
+            .stack_size(256 * 1024)
+            .spawn(move || supervisor::run(&seen))
+            .map_err(|source| Error::system("cannot start the supervisor thread", source))?;
+        if let Err(error) = launched {
+            pool.terminate();
+            return Err(error);
+        }
+        Ok(pool)
+    }
+
+    /// Submits one call, whose arguments `encode` writes.
+    ///
+    /// # Errors
+    /// What `encode` returns; nothing was sent then.
+    pub fn submit<E>(
+        &self,
+        code: Code,
+        encode: impl FnOnce(&mut Output<'_>) -> std::result::Result<(), E>,
+    ) -> std::result::Result<Arc<TaskCell>, E> {
+        let scratch = SCRATCH.take();
+        let mut output = Output::new(scratch, Some(&*self.shared));
+        encode(&mut output)?;
+        let (finished, spare) = output.finish();
+        let (cell, scratch) = self.shared.submit(code, finished);
+        let keep = if scratch.capacity() >= spare.capacity() { scratch } else { spare };
+        if keep.capacity() <= SCRATCH_BYTES_MAX {
+            SCRATCH.set(keep);
+        }
+        Ok(cell)
+    }
+
+    /// A task that failed before it could be submitted.
+    pub fn failed(error: Error) -> Arc<TaskCell> {
+        Arc::new(TaskCell::settled(Err(error)))
+    }
+
+    /// Lets the workers know of `items` that were pushed to a batch.
+    pub fn kick(&self, batch: &Arc<Batch>, items: u64) {
+        self.shared.kick(batch, items);
+    }
+
+    /// Waits until `goal` is over, or the deadline has passed; `true` when it is over.
+    pub fn wait_until(&self, goal: &dyn Waitable, deadline: Option<Instant>) -> bool {
+        self.shared.wait_until(goal, deadline)
+    }
+
+    /// Has `waker` woken when `goal` is over; `false` when it is over already.
+    pub fn poll(&self, goal: &dyn Waitable, waker: &Waker) -> bool {
+        let mut inner = self.shared.lock();
+        match goal.subscribe_waker(waker) {
+            None => false,
+            Some(false) => true,
+            Some(true) => {
+                inner.pollers += 1;
+                // From now on the supervisor hears of every response; what is there already is
+                // taken here.
+                self.shared.arrange_bells(&mut inner);
+                self.shared.collect(&mut inner);
+                self.shared.tell_leader(&mut inner);
+                drop(inner);
+                !goal.is_over()
+            }
+        }
+    }
+
+    /// Takes [`poll`](Self::poll) back.
+    pub fn stop_polling(&self, goal: &dyn Waitable) {
+        let mut inner = self.shared.lock();
+        if goal.unsubscribe_waker() {
+            inner.pollers = inner.pollers.saturating_sub(1);
+        }
+    }
+
+    /// How many workers the pool has, when all are there.
+    pub fn workers(&self) -> usize {
+        self.shared.config.workers
+    }
+
+    /// Takes no more tasks.
+    pub fn close(&self) {
+        self.shared.close();
+    }
+
+    /// Waits until every task has its outcome and every worker has ended.
+    ///
+    /// # Errors
+    /// The first failure that nobody has looked at; why the pool is broken, if it is; that it was
+    /// not closed.
+    pub fn join(&self) -> Result<()> {
+        self.shared.join()
+    }
+
+    /// Ends everything, within the grace period and a bound.
+    pub fn terminate(&self) {
+        self.shared.terminate();
+    }
+
+    /// What the pool has done.
+    pub fn stats(&self) -> Stats {
+        let inner = self.shared.lock();
+        let workers = inner.slots.iter().filter(|slot| slot.live.is_some()).count();
+        Stats { workers, ..inner.stats }
+    }
+
+    /// Process ids of the workers that live, in the order of their places.
+    pub fn worker_pids(&self) -> Vec<u32> {
+        let inner = self.shared.lock();
+        inner.slots.iter().filter_map(|s| s.live.as_ref().map(|live| live.process.id().pid)).collect()
+    }
+
+    /// Where large payloads are encoded to.
+    pub fn bulk_source(&self) -> &dyn BulkSource {
+        &*self.shared
+    }
+
+    /// Submits what was encoded already.
+    pub fn submit_finished(&self, code: Code, finished: Finished) -> Arc<TaskCell> {
+        self.shared.submit(code, finished).0
+    }
+}

@@ -1,0 +1,185 @@
+//! The scheduling state of a pool, all behind one lock.
+
+use super::slot::{Request, Slot};
+use super::stats::Stats;
+use crate::error::{Error, Fault};
+use crate::payload::Value;
+use crate::task::{Batch, Delivery, Outcome, TaskCell};
+use procession_ipc::lane::LaneWatch;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::thread::Thread;
+
+/// Failures that nobody has looked at are remembered up to this many.
+const FAILURES_MAX: usize = 4096;
+
+/// What a pool will do with tasks.
+#[derive(Debug, Clone)]
+pub(super) enum State {
+    /// Takes tasks.
+    Open,
+    /// Takes no more; finishes what it has.
+    Closed,
+    /// Was terminated.
+    Terminated,
+    /// Cannot go on.
+    Broken(Error),
+}
+
+/// What waits in the injector.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// One request, with its payload.
+    Request(Request),
+    /// A batch with items to cut.
+    Batch(Arc<Batch>),
+}
+
+/// A failure that `join` may report.
+#[derive(Debug)]
+enum Failure {
+    Task(Arc<TaskCell>),
+    Batch(Arc<Batch>),
+}
+
+impl Failure {
+    fn unseen_error(&self) -> Option<Error> {
+        match self {
+            Self::Task(cell) => cell.unseen_error(),
+            Self::Batch(batch) => batch.unseen_error(),
+        }
+    }
+}
+
+/// The scheduling state.
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub(super) state: State,
+    pub(super) slots: Vec<Slot>,
+    pub(super) injector: VecDeque<Work>,
+    /// Nanoseconds that a task takes, a running mean; `None` before the first.
+    pub(super) task_ns: Option<f64>,
+    pub(super) stats: Stats,
+    /// Tasks that are polled as futures: the supervisor collects for them.
+    pub(super) pollers: usize,
+    /// A thread waits in `get` or the like, and collects.
+    pub(super) leader_present: bool,
+    /// What waiting threads look at; replaced when a worker is.
+    pub(super) watches: Arc<[Arc<LaneWatch>]>,
+    /// Failed starts since a worker was last ready, weighted.
+    pub(super) start_failures: u32,
+    /// Something was settled since the flag was last cleared.
+    pub(super) settled: bool,
+    /// Threads that wait for the pool to have nothing to do.
+    pub(super) drain_waiters: Vec<Thread>,
+    /// Collections so far.
+    pub(super) clock: u64,
+    /// The supervisor's thread has nothing more to do.
+    pub(super) supervisor_done: bool,
+    failures: Vec<Failure>,
+}
+
+impl Inner {
+    pub(super) fn new(workers: usize) -> Self {
+        Self {
+            state: State::Open,
+            slots: (0..workers as u32).map(Slot::new).collect(),
+            injector: VecDeque::new(),
+            task_ns: None,
+            stats: Stats::default(),
+            pollers: 0,
+            leader_present: false,
+            watches: Arc::new([]),
+            start_failures: 0,
+            settled: false,
+            drain_waiters: Vec::new(),
+            clock: 0,
+            supervisor_done: false,
+            failures: Vec::new(),
+        }
+    }
+
+    /// The error that a new task gets, if the pool takes none.
+    pub(super) fn refusal(&self) -> Option<Error> {
+        match &self.state {
+            State::Open => None,
+            State::Closed => Some(Error::new(Fault::Closed)),
+            State::Terminated => Some(Error::new(Fault::Terminated)),
+            State::Broken(error) => Some(error.clone()),
+        }
+    }
+
+    /// Whether nothing waits and nothing runs.
+    pub(super) fn is_idle(&self) -> bool {
+        self.injector.is_empty() && self.slots.iter().all(|slot| slot.unfinished == 0)
+    }
+
+    fn count(&mut self, count: u64, error: Option<&Error>) {
+        match error {
+            None => self.stats.succeeded += count,
+            Some(error) => {
+                self.stats.failed += count;
+                if error.is_worker_lost() {
+                    self.stats.lost += count;
+                }
+            }
+        }
+        self.settled = true;
+    }
+
+    fn remember(&mut self, failure: Failure) {
+        if self.failures.len() >= FAILURES_MAX {
+            self.failures.retain(|failure| failure.unseen_error().is_some());
+        }
+        if self.failures.len() < FAILURES_MAX {
+            self.failures.push(failure);
+        }
+    }
+
+    /// Gives a task its outcome.
+    pub(super) fn settle(&mut self, cell: &Arc<TaskCell>, outcome: Outcome) {
+        self.count(1, outcome.as_ref().err());
+        if matches!(&outcome, Err(error) if !error.is_terminated()) {
+            self.remember(Failure::Task(cell.clone()));
+        }
+        if cell.settle(outcome) {
+            self.pollers = self.pollers.saturating_sub(1);
+        }
+    }
+
+    /// Gives a task its value.
+    pub(super) fn settle_value(&mut self, cell: &Arc<TaskCell>, value: Value) {
+        self.settle(cell, Ok(value));
+    }
+
+    /// Gives items of a batch their outcomes.
+    pub(super) fn deliver(&mut self, batch: &Arc<Batch>, delivery: Delivery) {
+        match &delivery {
+            Delivery::Part { count, .. } => self.count(*count, None),
+            Delivery::Item { .. } => self.count(1, None),
+            Delivery::Failed { count, error, .. } => {
+                self.count(*count, Some(error));
+                if !error.is_terminated() {
+                    self.remember(Failure::Batch(batch.clone()));
+                }
+            }
+        }
+        if batch.deliver(delivery) {
+            self.pollers = self.pollers.saturating_sub(1);
+        }
+    }
+
+    /// The first failure that nobody has looked at.
+    pub(super) fn first_unseen(&self) -> Option<Error> {
+        self.failures.iter().find_map(Failure::unseen_error)
+    }
+
+    /// Wakes the threads that wait for the pool to be idle, if it is.
+    pub(super) fn wake_drain_waiters(&mut self) {
+        if !self.drain_waiters.is_empty() && self.is_idle() {
+            for thread in self.drain_waiters.drain(..) {
+                thread.unpark();
+            }
+        }
+    }
+}

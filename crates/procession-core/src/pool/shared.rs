@@ -1,0 +1,123 @@
+//! What the threads of a pool share.
+
+use super::config::Config;
+use super::inner::Inner;
+use super::wait::Leadership;
+use crate::payload::BulkSource;
+use parking_lot::{Condvar, Mutex, MutexGuard};
+use procession_ipc::bulk::{Bulk, BulkStore};
+use procession_os::process::Exit;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+/// A worker's end, as the launcher saw it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Exited {
+    pub(super) index: u32,
+    pub(super) generation: u32,
+    pub(super) exit: Exit,
+}
+
+/// A wait word of this process and whether anybody sleeps on it.
+#[derive(Debug, Default)]
+pub(super) struct Nudge {
+    word: AtomicU32,
+    asleep: AtomicBool,
+}
+
+impl Nudge {
+    /// The word, to sleep on.
+    pub(super) fn word(&self) -> &AtomicU32 {
+        &self.word
+    }
+
+    /// What the word holds: read before looking for work.
+    pub(super) fn seen(&self) -> u32 {
+        // ORDER(nudge): acquires what the nudger did before.
+        self.word.load(Ordering::Acquire)
+    }
+
+    /// Says that the sleeper sleeps, or no longer does. It looks at the word again in between.
+    pub(super) fn set_asleep(&self, asleep: bool) {
+        self.asleep.store(asleep, Ordering::SeqCst);
+    }
+
+    /// Makes the sleeper look again.
+    pub(super) fn nudge(&self) {
+        // ORDER(nudge): releases what there is to see. Sequentially consistent with `asleep`: either
+        // the sleeper sees the word or we see that it sleeps.
+        self.word.fetch_add(1, Ordering::SeqCst);
+        if self.asleep.load(Ordering::SeqCst) {
+            procession_os::wait::wake_all(&self.word);
+        }
+    }
+}
+
+/// What the threads of a pool share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) config: Config,
+    pub(super) inner: Mutex<Inner>,
+    /// Notified when a worker has ended or the supervisor is done.
+    pub(super) changed: Condvar,
+    pub(super) exits: Mutex<Vec<Exited>>,
+    pub(super) leader: Nudge,
+    pub(super) supervisor: Nudge,
+    pub(super) leadership: Leadership,
+    bulk: Mutex<BulkStore>,
+    /// Bulk segments that were given up and that workers still have.
+    given_up: Mutex<Vec<u64>>,
+}
+
+impl Shared {
+    pub(super) fn new(config: Config) -> Self {
+        let workers = config.workers;
+        Self {
+            config,
+            inner: Mutex::new(Inner::new(workers)),
+            changed: Condvar::new(),
+            exits: Mutex::default(),
+            leader: Nudge::default(),
+            supervisor: Nudge::default(),
+            leadership: Leadership::default(),
+            bulk: Mutex::new(BulkStore::new(2 * workers + 6)),
+            given_up: Mutex::default(),
+        }
+    }
+
+    /// Takes the pool's lock.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock()
+    }
+
+    /// Lets the leader look again if something was settled behind its back.
+    pub(super) fn tell_leader(&self, inner: &mut Inner) {
+        if std::mem::take(&mut inner.settled) && inner.leader_present {
+            self.leader.nudge();
+        }
+        inner.wake_drain_waiters();
+    }
+
+    /// Tells the workers about segments that will not be used any more.
+    pub(super) fn forget_given_up(&self, inner: &mut Inner) {
+        for id in self.given_up.lock().drain(..) {
+            for slot in &mut inner.slots {
+                if let Some(live) = &mut slot.live {
+                    live.process.forget_bulk(id);
+                }
+            }
+        }
+    }
+}
+
+impl BulkSource for Shared {
+    fn take_bulk(&self, bytes: usize) -> Option<Bulk> {
+        // Without shared memory the payload stays private until there is some.
+        let (bulk, given_up) = self.bulk.lock().take(bytes).ok().flatten()?;
+        self.given_up.lock().extend(given_up);
+        Some(bulk)
+    }
+
+    fn put_bulk(&self, bulk: Bulk) {
+        self.bulk.lock().put_back(bulk);
+    }
+}

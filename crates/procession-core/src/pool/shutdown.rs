@@ -1,0 +1,104 @@
+//! The end of a pool: draining, stopping, terminating.
+
+use super::inner::{Inner, State};
+use super::shared::Shared;
+use super::slot::Phase;
+use super::wait::Drained;
+use crate::error::{Error, Fault, Result};
+use crate::message::request;
+use parking_lot::MutexGuard;
+use procession_ipc::frame::Header;
+use std::time::{Duration, Instant};
+
+/// Longest wait for workers that were told to stop and have nothing to do; then they are killed.
+const STOP_PATIENCE: Duration = Duration::from_secs(10);
+/// Longest wait for the ends of workers that were killed.
+const KILL_PATIENCE: Duration = Duration::from_secs(10);
+
+impl Shared {
+    /// Takes no more tasks.
+    pub(super) fn close(&self) {
+        let mut inner = self.lock();
+        if matches!(inner.state, State::Open) {
+            inner.state = State::Closed;
+        }
+        drop(inner);
+        self.supervisor.nudge();
+    }
+
+    /// Waits until every task has its outcome and every worker has ended.
+    pub(super) fn join(&self) -> Result<()> {
+        if matches!(self.lock().state, State::Open) {
+            return Err(Error::usage("join() of a pool that is still open: call close() first"));
+        }
+        self.wait_until(&Drained(self), None);
+        let mut inner = self.lock();
+        if matches!(inner.state, State::Closed) {
+            stop_workers(&mut inner);
+        }
+        self.supervisor.nudge();
+        if !self.wait_for_ends(&mut inner, STOP_PATIENCE) {
+            kill_workers(&inner);
+            self.wait_for_ends(&mut inner, KILL_PATIENCE);
+        }
+        match &inner.state {
+            State::Broken(error) => Err(error.clone()),
+            _ => inner.first_unseen().map_or(Ok(()), Err),
+        }
+    }
+
+    /// Ends everything: tasks get `PoolTerminated`, workers SIGTERM, and after a grace SIGKILL.
+    pub(super) fn terminate(&self) {
+        let mut inner = self.lock();
+        if !matches!(inner.state, State::Broken(_)) {
+            inner.state = State::Terminated;
+            self.fail_everything(&mut inner, &Error::new(Fault::Terminated));
+        }
+        for slot in &mut inner.slots {
+            if let Some(live) = &slot.live {
+                slot.phase = Phase::Stopping;
+                // If it is dead already the exit watch knows.
+                let _ = live.process.child().terminate();
+            }
+        }
+        self.supervisor.nudge();
+        if !self.wait_for_ends(&mut inner, self.config.grace) {
+            kill_workers(&inner);
+            self.wait_for_ends(&mut inner, KILL_PATIENCE);
+        }
+    }
+
+    /// Waits until the supervisor has buried the last worker; `false` when it takes too long.
+    fn wait_for_ends(&self, inner: &mut MutexGuard<'_, Inner>, patience: Duration) -> bool {
+        let deadline = Instant::now() + patience;
+        while !inner.supervisor_done {
+            if self.changed.wait_until(inner, deadline).timed_out() {
+                return inner.supervisor_done;
+            }
+        }
+        true
+    }
+}
+
+fn stop_workers(inner: &mut Inner) {
+    for slot in &mut inner.slots {
+        let Some(live) = &mut slot.live else { continue };
+        slot.phase = Phase::Stopping;
+        let stop = Header { kind: request::STOP, ..Header::default() };
+        if live.lane.send(stop, &[]).is_some() {
+            live.lane.wake_worker();
+        } else {
+            // A drained lane has room unless the worker has gone mad.
+            let _ = live.process.child().kill();
+        }
+    }
+}
+
+fn kill_workers(inner: &Inner) {
+    for slot in &inner.slots {
+        if let Some(live) = &slot.live {
+            // If it is dead already the exit watch knows.
+            let _ = live.process.child().kill();
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! A worker's place in the pool and what was sent to it.
+
+use crate::error::Error;
+use crate::face::Code;
+use crate::payload::Bytes;
+use crate::start::WorkerProcess;
+use crate::task::{Batch, TaskCell};
+use procession_ipc::bulk::Bulk;
+use procession_ipc::frame::{FLAG_BULK, Header};
+use procession_ipc::lane::ParentLane;
+use procession_ipc::layout::WINDOW_MAX;
+use procession_ipc::ring::Pushed;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// An encoded payload on its way to a worker.
+#[derive(Debug)]
+pub(super) enum Load {
+    /// In private memory, no larger than the inline limit when it is sent.
+    Private(Bytes),
+    /// In a bulk segment of ours.
+    Bulk(Bulk),
+}
+
+/// What the outcome of a request belongs to.
+#[derive(Debug)]
+pub(super) enum Target {
+    /// One task.
+    Task(Arc<TaskCell>),
+    /// Items of a batch: index of the first, how many, and how many of them are delivered.
+    Chunk { batch: Arc<Batch>, first: u64, count: u64, delivered: u64 },
+    /// The worker's own start: nobody waits for it but the pool.
+    Start,
+}
+
+/// A request that can be sent.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) kind: u16,
+    pub(super) code: Code,
+    pub(super) target: Target,
+    pub(super) load: Load,
+}
+
+/// A request that was sent.
+#[derive(Debug)]
+pub(super) struct Flight {
+    pub(super) sequence: u64,
+    pub(super) kind: u16,
+    pub(super) code: Code,
+    /// `None` once it has its outcome, or was taken back.
+    pub(super) target: Option<Target>,
+    pub(super) taken_back: bool,
+    pub(super) bulk: Option<Bulk>,
+    pub(super) pushed: Pushed,
+}
+
+/// Where a worker is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Launched; must be ready by then.
+    Starting(Instant),
+    /// Runs tasks.
+    Ready,
+    /// Was told to stop, or was killed.
+    Stopping,
+    /// Has ended, and nobody has its place.
+    Gone,
+}
+
+/// A worker that was launched.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub(super) process: WorkerProcess,
+    pub(super) lane: ParentLane,
+}
+
+/// A worker's place in the pool.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) index: u32,
+    pub(super) generation: u32,
+    pub(super) phase: Phase,
+    pub(super) live: Option<Live>,
+    pub(super) flights: VecDeque<Flight>,
+    /// Flights of tasks and chunks that have no outcome yet.
+    pub(super) unfinished: usize,
+    pub(super) said_hello: bool,
+    pub(super) start_error: Option<Error>,
+    pub(super) protocol_error: Option<String>,
+    /// When it last answered, in collections of the pool: the latest is the warmest.
+    pub(super) last_active: u64,
+    next_sequence: u64,
+}
+
+impl Slot {
+    /// An empty place.
+    pub(super) fn new(index: u32) -> Self {
+        Self {
+            index,
+            generation: 0,
+            phase: Phase::Gone,
+            live: None,
+            flights: VecDeque::new(),
+            unfinished: 0,
+            said_hello: false,
+            start_error: None,
+            protocol_error: None,
+            last_active: 0,
+            next_sequence: 1,
+        }
+    }
+
+    /// Puts a fresh worker here.
+    pub(super) fn settle_in(&mut self, live: Live, deadline: Instant) {
+        debug_assert!(self.flights.is_empty());
+        self.phase = Phase::Starting(deadline);
+        self.live = Some(live);
+        self.unfinished = 0;
+        self.said_hello = false;
+        self.start_error = None;
+        self.protocol_error = None;
+        self.next_sequence = 1;
+    }
+
+    /// Whether tasks may be sent here.
+    pub(super) fn takes_tasks(&self) -> bool {
+        matches!(self.phase, Phase::Starting(_) | Phase::Ready)
+            && self.live.is_some()
+            && self.flights.len() < WINDOW_MAX
+    }
+
+    /// Sends a request; gives it back when the lane has no room for it now.
+    pub(super) fn send(&mut self, request: Request) -> Result<(), Request> {
+        let Some(live) = &mut self.live else { return Err(request) };
+        if self.flights.len() >= WINDOW_MAX {
+            return Err(request);
+        }
+        let mut header = Header {
+            kind: request.kind,
+            word: request.code,
+            sequence: self.next_sequence,
+            extra: match &request.target {
+                Target::Chunk { count, .. } => *count,
+                Target::Task(_) | Target::Start => 0,
+            },
+            ..Header::default()
+        };
+        let pushed = match &request.load {
+            Load::Private(bytes) => live.lane.send(header, bytes),
+            Load::Bulk(bulk) => {
+                header.flags |= FLAG_BULK;
+                if live.process.share_bulk(bulk) {
+                    live.lane.send(header, &bulk.reference().to_bytes())
+                } else {
+                    None
+                }
+            }
+        };
+        let Some(pushed) = pushed else { return Err(request) };
+        if !matches!(request.target, Target::Start) {
+            self.unfinished += 1;
+        }
+        self.flights.push_back(Flight {
+            sequence: self.next_sequence,
+            kind: request.kind,
+            code: request.code,
+            target: Some(request.target),
+            taken_back: false,
+            bulk: match request.load {
+                Load::Bulk(bulk) => Some(bulk),
+                Load::Private(_) => None,
+            },
+            pushed,
+        });
+        self.next_sequence += 1;
+        Ok(())
+    }
+
+    /// Sends a single task straight from the encoder's memory; `false` when there is no room.
+    pub(super) fn send_task(&mut self, code: Code, kind: u16, cell: &Arc<TaskCell>, payload: &[u8]) -> bool {
+        let Some(live) = &mut self.live else { return false };
+        let header = Header { kind, word: code, sequence: self.next_sequence, ..Header::default() };
+        let Some(pushed) = live.lane.send(header, payload) else { return false };
+        self.unfinished += 1;
+        self.flights.push_back(Flight {
+            sequence: self.next_sequence,
+            kind,
+            code,
+            target: Some(Target::Task(cell.clone())),
+            taken_back: false,
+            bulk: None,
+            pushed,
+        });
+        self.next_sequence += 1;
+        true
+    }
+
+    /// The flight with this sequence, if it is in flight.
+    pub(super) fn flight(&mut self, sequence: u64) -> Option<&mut Flight> {
+        let first = self.flights.front()?.sequence;
+        let index = usize::try_from(sequence.checked_sub(first)?).ok()?;
+        self.flights.get_mut(index)
+    }
+
+    /// Takes the last request back that the worker has not begun; with its payload.
+    pub(super) fn take_back_last(&mut self) -> Option<Request> {
+        let live = self.live.as_mut()?;
+        let flight = self.flights.iter_mut().rev().find(|flight| flight.target.is_some())?;
+        if matches!(flight.target, Some(Target::Start)) || !live.lane.take_back(flight.sequence) {
+            return None;
+        }
+        flight.taken_back = true;
+        self.unfinished -= 1;
+        let load = load_of(&live.lane, flight);
+        Some(Request {
+            kind: flight.kind,
+            code: flight.code,
+            target: flight.target.take().expect("found by its target"),
+            load,
+        })
+    }
+
+    /// Forgets the flights at the front that are over; gives back their bulk segments.
+    pub(super) fn forget_finished(&mut self, spent: &mut Vec<Bulk>) {
+        let Some(live) = &mut self.live else { return };
+        let mut release = None;
+        while let Some(flight) = self.flights.front() {
+            if flight.target.is_some() {
+                break;
+            }
+            if flight.taken_back {
+                // The worker still has to step over it.
+                let passed = live.lane.request_head().wrapping_sub(flight.pushed.end) as i32 >= 0;
+                if !passed {
+                    break;
+                }
+            }
+            release = Some(flight.pushed.end);
+            let flight = self.flights.pop_front().expect("just looked at");
+            spent.extend(flight.bulk);
+        }
+        if let Some(position) = release {
+            live.lane.release_requests(position);
+        }
+    }
+}
+
+/// The payload of a flight, to be sent elsewhere.
+pub(super) fn load_of(lane: &ParentLane, flight: &mut Flight) -> Load {
+    match flight.bulk.take() {
+        Some(bulk) => Load::Bulk(bulk),
+        None => Load::Private(Bytes::from_vec(lane.read_back(&flight.pushed))),
+    }
+}

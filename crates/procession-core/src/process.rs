@@ -1,0 +1,225 @@
+//! A single child that runs one target and exits.
+
+use crate::error::{Error, Fault, Result};
+use crate::face::Code;
+use crate::message::{Role, request, response, status};
+use crate::payload::{BulkSource, Bytes, Finished, Output, Receipt, Value};
+use crate::start::{WorkerProcess, WorkerSpec};
+use parking_lot::{Condvar, Mutex};
+use procession_ipc::bulk::{Bulk, BulkStore, Reference};
+use procession_ipc::frame::{FLAG_BULK, Header};
+use procession_ipc::lane::ParentLane;
+use procession_ipc::layout::INLINE_BYTES_MAX;
+use procession_os::process::{Child, Exit};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Counts the processes of this program, for their names.
+static STARTED: AtomicU64 = AtomicU64::new(0);
+
+/// Longest time from the launch of a child until it says hello.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The name that the next process gets if it has none of its own.
+pub fn next_name() -> String {
+    format!("Process-{}", STARTED.fetch_add(1, Ordering::Relaxed) + 1)
+}
+
+/// How a child ended, once it has.
+#[derive(Debug, Default)]
+struct End {
+    exit: Mutex<Option<Exit>>,
+    ended: Condvar,
+}
+
+impl End {
+    /// Waits for the end; `None` when the deadline passed before.
+    fn wait(&self, deadline: Option<Instant>) -> Option<Exit> {
+        let mut exit = self.exit.lock();
+        while exit.is_none() {
+            match deadline {
+                None => self.ended.wait(&mut exit),
+                Some(deadline) => {
+                    if self.ended.wait_until(&mut exit, deadline).timed_out() {
+                        break;
+                    }
+                }
+            }
+        }
+        *exit
+    }
+}
+
+/// A child that was started.
+#[derive(Debug)]
+pub struct Process {
+    worker: WorkerProcess,
+    lane: ParentLane,
+    end: Arc<End>,
+    started: Instant,
+    said_hello: bool,
+    outcome: Option<Result<Value>>,
+    _arguments: Option<Bulk>,
+}
+
+/// The large arguments of one process.
+#[derive(Debug)]
+struct OneBulk(Mutex<BulkStore>);
+
+impl BulkSource for OneBulk {
+    fn take_bulk(&self, bytes: usize) -> Option<Bulk> {
+        Some(self.0.lock().take(bytes).ok().flatten()?.0)
+    }
+
+    fn put_bulk(&self, bulk: Bulk) {
+        self.0.lock().put_back(bulk);
+    }
+}
+
+impl Process {
+    /// Launches a child of this name that calls `code` with the arguments that `encode` writes.
+    ///
+    /// # Errors
+    /// What `encode` returns, turned by `refused`; or that a process cannot be made.
+    pub fn start<E>(
+        name: String,
+        code: Code,
+        encode: impl FnOnce(&mut Output<'_>) -> std::result::Result<(), E>,
+        refused: impl FnOnce(E) -> Error,
+    ) -> Result<Self> {
+        let source = OneBulk(Mutex::new(BulkStore::new(4)));
+        let mut output = Output::new(Vec::new(), Some(&source));
+        encode(&mut output).map_err(refused)?;
+        let (finished, _) = output.finish();
+        let end = Arc::new(End::default());
+        let told = end.clone();
+        let spec = WorkerSpec { role: Role::Process, name, index: 0, generation: 1 };
+        let (mut worker, mut lane) = WorkerProcess::launch(spec, move |exit| {
+            *told.exit.lock() = Some(exit);
+            told.ended.notify_all();
+        })?;
+        let mut header =
+            Header { kind: request::TASK, word: code, sequence: 1, ..Header::default() };
+        let no_room = || Error::usage("no shared memory for the arguments");
+        let (payload, bulk) = match finished {
+            Finished::Private(bytes) if bytes.len() <= INLINE_BYTES_MAX => (bytes, None),
+            Finished::Private(_) => return Err(no_room()),
+            Finished::Bulk(bulk) => {
+                header.flags |= FLAG_BULK;
+                if !worker.share_bulk(&bulk) {
+                    return Err(no_room());
+                }
+                (bulk.reference().to_bytes().to_vec(), Some(bulk))
+            }
+        };
+        lane.send(header, &payload).ok_or_else(no_room)?;
+        lane.wake_worker();
+        Ok(Self {
+            worker,
+            lane,
+            end,
+            started: Instant::now(),
+            said_hello: false,
+            outcome: None,
+            _arguments: bulk,
+        })
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.worker.id().pid
+    }
+
+    /// The process, to signal it.
+    pub fn child(&self) -> &Arc<Child> {
+        self.worker.child()
+    }
+
+    /// How it ended, if it has.
+    pub fn exit(&self) -> Option<Exit> {
+        *self.end.exit.lock()
+    }
+
+    /// Waits until it has ended, or the deadline has passed (`false`). Woken by its end.
+    pub fn wait(&mut self, deadline: Option<Instant>) -> bool {
+        // One that never says hello is not waited for without end.
+        let hello_by = self.started + START_TIMEOUT;
+        loop {
+            let ended = if self.said_hello {
+                self.end.wait(deadline)
+            } else {
+                self.end.wait(Some(deadline.map_or(hello_by, |deadline| deadline.min(hello_by))))
+            };
+            if ended.is_some() {
+                self.read();
+                return true;
+            }
+            self.read();
+            if !self.said_hello && Instant::now() >= hello_by {
+                self.outcome.get_or_insert_with(|| {
+                    Err(Error::timed_out("the child did not say hello within its time: its start"))
+                });
+                // If it is dead already the next look says so.
+                let _ = self.worker.child().kill();
+                self.said_hello = true;
+            }
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return self.exit().is_some();
+            }
+        }
+    }
+
+    /// What became of the target; call once it has ended.
+    ///
+    /// # Errors
+    /// The target's panic, the child's death, or why it could not start.
+    pub fn take_outcome(&mut self) -> Result<Value> {
+        if let Some(outcome) = self.outcome.take() {
+            return outcome;
+        }
+        let exit = self.exit().unwrap_or(Exit::Unknown);
+        if self.said_hello {
+            let worker = self.worker.id().clone();
+            return Err(Error::new(Fault::WorkerLost { worker, exit }));
+        }
+        Err(self.worker.start_failure(exit).0)
+    }
+
+    /// Takes what the child has published so far.
+    fn read(&mut self) {
+        while let Ok(Some(frame)) = self.lane.peek() {
+            let mut payload = Bytes::from_elem(0, frame.header.payload_bytes as usize);
+            self.lane.copy_payload_exact(&frame, &mut payload);
+            self.lane.advance(&frame);
+            match frame.header.kind {
+                response::HELLO => {
+                    self.said_hello = &payload[..] == procession_os::image::identity().as_bytes();
+                }
+                response::DONE if self.outcome.is_none() => {
+                    self.outcome = Some(self.outcome_of(&frame.header, payload));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn outcome_of(&mut self, header: &Header, payload: Bytes) -> Result<Value> {
+        let worker = self.worker.id().clone();
+        let nonsense = |what: &str| {
+            Error::new(Fault::Protocol { worker: worker.clone(), what: what.to_owned() })
+        };
+        if header.word != status::VALUE {
+            let failure = crate::pool::failure_of(Some(worker.clone()), header.word, &payload);
+            return Err(failure.unwrap_or_else(|| nonsense("an outcome of no known status")));
+        }
+        if header.flags & FLAG_BULK == 0 {
+            return Ok(Value::Private(payload));
+        }
+        let receipt = Reference::from_bytes(&payload).and_then(|reference| {
+            let view = self.worker.view(reference)?;
+            Receipt::new(view, reference.bytes, None)
+        });
+        receipt.map(Value::Bulk).ok_or_else(|| nonsense("a bulk segment that was never sent"))
+    }
+}

@@ -1,0 +1,12 @@
+//! Making child processes, and becoming one.
+
+pub mod bootstrap;
+mod launcher;
+mod worker_process;
+
+pub use launcher::set_executable;
+pub(crate) use worker_process::{WorkerProcess, WorkerSpec};
+
+/// The environment variable that tells a process that it is a child: the parent's pid, when to
+/// boot (`main` or `early`), and the token of the inherited control channel.
+pub(crate) const VARIABLE: &str = "PROCESSION_WORKER";

@@ -1,0 +1,162 @@
+//! What a process does first: find out whether it is a child, and become a worker if it is.
+
+use super::VARIABLE;
+use crate::error::{Error, Result};
+use crate::face::{self, Face};
+use crate::info;
+use crate::message::{Boot, Parcel};
+use crate::worker;
+use procession_ipc::lane::WorkerLane;
+use procession_os::control::{Control, Received};
+use procession_os::memory::Memory;
+use procession_os::process::exit_now;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// Exit code of a child that cannot work; its reason went to the parent.
+pub const REFUSED: i32 = 113;
+
+const UNKNOWN: u8 = 0;
+const MAIN: u8 = 1;
+const EARLY: u8 = 2;
+const WORKER: u8 = 3;
+
+/// How far this process has come: who called what first.
+static STATE: AtomicU8 = AtomicU8::new(UNKNOWN);
+
+/// Where the children of this process become workers, for the variable.
+pub(super) fn boot_point() -> &'static str {
+    if STATE.load(Ordering::Relaxed) == EARLY { "early" } else { "main" }
+}
+
+/// A child's call: what the parent put into the variable.
+struct Summons {
+    parent_pid: u32,
+    early: bool,
+    token: String,
+}
+
+fn summons() -> Option<Summons> {
+    let value = std::env::var(VARIABLE).ok()?;
+    let mut words = value.split(' ');
+    let parent_pid = words.next()?.parse().ok()?;
+    let early = words.next()? == "early";
+    let token = words.next()?.to_owned();
+    // A descendant that was not started by procession inherits the variable; it is not meant.
+    (parent_pid == procession_os::process::parent_pid()).then_some(Summons {
+        parent_pid,
+        early,
+        token,
+    })
+}
+
+/// Becomes a worker and never returns, if this process is a child; returns in a parent.
+///
+/// Called by `#[procession::main]` and `procession::init()`, as the first thing in `main`.
+pub fn init(face: &'static dyn Face) {
+    face::install(face);
+    if STATE.load(Ordering::Relaxed) == UNKNOWN {
+        if let Some(summons) = summons() {
+            become_worker(&summons);
+        }
+        STATE.store(MAIN, Ordering::Relaxed);
+    }
+}
+
+/// As [`init`], for a process whose `main` is not ours, such as a test harness: children boot
+/// before their `main`.
+pub fn init_early(face: &'static dyn Face) {
+    face::install(face);
+    STATE.store(EARLY, Ordering::Relaxed);
+}
+
+/// Called before `main`: becomes a worker if this process is the child of an early parent.
+pub fn before_main(face: &'static dyn Face) {
+    if let Some(summons) = summons().filter(|summons| summons.early) {
+        face::install(face);
+        become_worker(&summons);
+    }
+}
+
+/// Makes sure that this process may start children: that it is no child that missed its call.
+pub(super) fn require_parent() -> Result<()> {
+    if STATE.load(Ordering::Relaxed) != UNKNOWN {
+        return Ok(());
+    }
+    if let Some(summons) = summons() {
+        refuse_missing_init(&summons);
+    }
+    Err(Error::usage(
+        "this program cannot start processes yet: put `#[procession::main]` on its `main` \
+         (or call `procession::init()` as the first statement there; in tests, \
+         `#[procession::test]`)",
+    ))
+}
+
+fn refuse_missing_init(summons: &Summons) -> ! {
+    if let Ok(control) = Control::from_inherited(&summons.token) {
+        refuse(
+            &control,
+            "the program's `main` lacks `#[procession::main]` (or a call of \
+             `procession::init()` as its first statement): add it, so that a child \
+             becomes a worker instead of running `main` again"
+                .into(),
+        );
+    }
+    exit_now(REFUSED)
+}
+
+fn refuse(control: &Control, why: String) -> ! {
+    // If this cannot be sent either, the exit code is all the parent gets.
+    let _ = control.send(&Parcel::Refusal(why).to_bytes(), &[]);
+    exit_now(REFUSED)
+}
+
+fn become_worker(summons: &Summons) -> ! {
+    STATE.store(WORKER, Ordering::Relaxed);
+    // A child's life ends with its parent's, from here on by the kernel's hand.
+    match procession_os::process::bind_life_to_parent(summons.parent_pid) {
+        Ok(true) => {}
+        Ok(false) => exit_now(REFUSED),
+        Err(_) => {} // The control channel's end says the same a little later.
+    }
+    let Ok(control) = Control::from_inherited(&summons.token) else { exit_now(REFUSED) };
+    if procession_os::signal::prepare_worker().is_err() {
+        refuse(&control, "a child cannot set its signal handlers".into());
+    }
+    let (boot, lane) = match receive_boot(&control) {
+        Ok(received) => received,
+        Err(why) => refuse(&control, why),
+    };
+    info::become_child(boot.name.clone());
+    worker::run(boot, lane, control)
+}
+
+fn receive_boot(control: &Control) -> std::result::Result<(Boot, WorkerLane), String> {
+    let (mut bytes, mut handles) = (Vec::new(), Vec::new());
+    match control.recv(&mut bytes, &mut handles, true) {
+        Ok(Received::Message) => {}
+        Ok(Received::Empty | Received::Closed) => exit_now(REFUSED), // The parent is gone.
+        Err(error) => return Err(format!("a child cannot read its control channel: {error}")),
+    }
+    let received = Parcel::from_bytes(&bytes).ok_or("a child got no boot parcel")?;
+    let own = procession_os::image::identity();
+    if &received.identity != own.as_bytes() {
+        let parents = procession_os::image::Identity::from_bytes(received.identity);
+        return Err(format!(
+            "the child runs another build than the parent: the parent is {parents}, the child {own} \
+             ({}); run the executable that was started, unchanged",
+            std::env::current_exe().map_or_else(|_| "?".into(), |path| path.display().to_string()),
+        ));
+    }
+    let Some(Parcel::Boot(boot)) = received.parcel else {
+        return Err("a child got a boot parcel that makes no sense".into());
+    };
+    let mut memory = handles.into_iter().map(Memory::accept);
+    let mut next = || -> std::result::Result<Memory, String> {
+        let memory = memory.next().ok_or("a child got no lane")?;
+        memory.map_err(|error| format!("a child cannot take its lane: {error}"))
+    };
+    let (memory_a, memory_b) = (next()?, next()?);
+    let lane = WorkerLane::attach(&memory_a, &memory_b).map_err(|error| error.to_string())?;
+    Ok((boot, lane))
+}

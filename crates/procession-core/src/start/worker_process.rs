@@ -1,0 +1,182 @@
+//! A launched worker: its process, its control channel, its lane.
+
+use super::{VARIABLE, launcher};
+use crate::error::{Error, Fault, Result, WorkerId};
+use crate::message::{Boot, Parcel, Role};
+use parking_lot::Mutex;
+use procession_ipc::bulk::{Bulk, BulkView, Reference};
+use procession_ipc::lane::ParentLane;
+use procession_os::control::{Control, Received};
+use procession_os::memory::Memory;
+use procession_os::process::{Child, Exit};
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
+use std::sync::Arc;
+
+/// What a worker is to be.
+#[derive(Debug, Clone)]
+pub(crate) struct WorkerSpec {
+    pub(crate) role: Role,
+    pub(crate) name: String,
+    pub(crate) index: u32,
+    pub(crate) generation: u32,
+}
+
+/// A launched worker, as the parent holds it.
+#[derive(Debug)]
+pub(crate) struct WorkerProcess {
+    id: WorkerId,
+    child: Arc<Child>,
+    control: Control,
+    views: HashMap<u64, Arc<BulkView>>,
+    sent: HashSet<u64>,
+    refusal: Arc<Mutex<Option<String>>>,
+}
+
+impl WorkerProcess {
+    /// Launches a worker and hands it its lane. `on_exit` runs on the launcher's thread.
+    pub(crate) fn launch(
+        spec: WorkerSpec,
+        on_exit: impl FnOnce(Exit) + Send + 'static,
+    ) -> Result<(Self, ParentLane)> {
+        super::bootstrap::require_parent()?;
+        let memory = |source| Error::system("cannot make the shared memory of a lane", source);
+        let channel = |source| Error::system("cannot make a control channel", source);
+        let (lane, [memory_a, memory_b]) = ParentLane::create().map_err(memory)?;
+        let (control, childs_end) = Control::pair().map_err(channel)?;
+        let boot = Boot {
+            role: spec.role,
+            name: spec.name.clone(),
+            index: spec.index,
+            generation: spec.generation,
+        };
+        control
+            .send(&Parcel::Boot(boot).to_bytes(), &[memory_a.handle(), memory_b.handle()])
+            .map_err(channel)?;
+        let value = format!(
+            "{} {} {}",
+            std::process::id(),
+            super::bootstrap::boot_point(),
+            childs_end.inherit_token()
+        );
+        let variables = vec![(OsString::from(VARIABLE), Some(OsString::from(value)))];
+        let child = launcher::launch(variables, childs_end, Box::new(on_exit))?;
+        let id = WorkerId {
+            name: spec.name,
+            pid: child.pid(),
+            index: spec.index,
+            generation: spec.generation,
+        };
+        let worker = Self {
+            id,
+            child,
+            control,
+            views: HashMap::new(),
+            sent: HashSet::new(),
+            refusal: Arc::default(),
+        };
+        Ok((worker, lane))
+    }
+
+    /// Who it is, for errors.
+    pub(crate) fn id(&self) -> &WorkerId {
+        &self.id
+    }
+
+    /// The process, to signal it.
+    pub(crate) fn child(&self) -> &Arc<Child> {
+        &self.child
+    }
+
+    /// Makes sure that the worker has a bulk segment of ours; `false` when its channel is full or
+    /// closed.
+    pub(crate) fn share_bulk(&mut self, bulk: &Bulk) -> bool {
+        if self.sent.contains(&bulk.id()) {
+            return true;
+        }
+        let message = Parcel::Bulk(bulk.id()).to_bytes();
+        let sent = self.control.send(&message, &[bulk.memory().handle()]).is_ok();
+        if sent {
+            self.sent.insert(bulk.id());
+        }
+        sent
+    }
+
+    /// Tells the worker that a bulk segment of ours will not be used any more.
+    pub(crate) fn forget_bulk(&mut self, id: u64) {
+        if self.sent.remove(&id) {
+            // If the channel is full the worker keeps the mapping until it exits: no harm.
+            let _ = self.control.send(&Parcel::BulkGone(id).to_bytes(), &[]);
+        }
+    }
+
+    /// The worker's bulk segment that a frame refers to.
+    pub(crate) fn view(&mut self, reference: Reference) -> Option<Arc<BulkView>> {
+        if !self.views.contains_key(&reference.id) {
+            self.read_control();
+        }
+        self.views.get(&reference.id).cloned()
+    }
+
+    /// What the worker said when it refused to work.
+    pub(crate) fn refusal(&mut self) -> Option<String> {
+        self.read_control();
+        self.refusal.lock().clone()
+    }
+
+    /// Reads what the worker has sent over the control channel so far.
+    fn read_control(&mut self) {
+        let mut bytes = Vec::new();
+        loop {
+            let mut handles = Vec::new();
+            match self.control.recv(&mut bytes, &mut handles, false) {
+                Ok(Received::Message) => self.take_message(&bytes, handles),
+                Ok(Received::Empty | Received::Closed) | Err(_) => return,
+            }
+        }
+    }
+
+    fn take_message(&mut self, bytes: &[u8], handles: Vec<procession_os::handle::Handle>) {
+        let Some(received) = Parcel::from_bytes(bytes) else { return };
+        match received.parcel {
+            Some(Parcel::Refusal(why)) => *self.refusal.lock() = Some(why),
+            Some(Parcel::Bulk(id)) => {
+                let memory = handles.into_iter().next().and_then(|h| Memory::accept(h).ok());
+                if let Some(view) = memory.and_then(|memory| BulkView::map(&memory).ok()) {
+                    self.views.insert(id, view);
+                }
+            }
+            Some(Parcel::BulkGone(id)) => {
+                self.views.remove(&id);
+            }
+            Some(Parcel::Boot(_)) | None => {}
+        }
+    }
+
+    /// The error of a worker that ended before it was ready.
+    pub(crate) fn start_failure(&mut self, exit: Exit) -> (Error, bool) {
+        if let Some(why) = self.refusal() {
+            let error = Error::new(Fault::Broken {
+                why,
+                worker: Some(self.id.clone()),
+                exit: None,
+                cause: None,
+            });
+            return (error, true);
+        }
+        let mut why = String::from("a child ended before it said hello");
+        if matches!(exit, Exit::Code(_)) {
+            why.push_str(
+                "; if this program's `main` lacks `#[procession::main]` \
+                 (or a call of `procession::init()` as its first statement), add it",
+            );
+        }
+        let error = Error::new(Fault::Broken {
+            why,
+            worker: Some(self.id.clone()),
+            exit: Some(exit),
+            cause: None,
+        });
+        (error, false)
+    }
+}

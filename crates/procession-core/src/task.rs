@@ -1,0 +1,16 @@
+//! A submitted call and what becomes of it.
+
+mod batch;
+mod cell;
+mod subscribers;
+
+pub use batch::{Batch, Delivery};
+pub use cell::TaskCell;
+pub(crate) use batch::Chunk;
+pub use subscribers::Subscribers;
+
+use crate::error::Error;
+use crate::payload::Value;
+
+/// Exactly one of these comes of every task.
+pub type Outcome = std::result::Result<Value, Error>;

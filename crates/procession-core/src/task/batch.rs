@@ -1,0 +1,274 @@
+//! Many calls of one function: what the map family is made of.
+//!
+//! The caller pushes encoded items; the scheduler cuts chunks off the front, as large as the
+//! measured time of an item says; what comes back is delivered in pieces that name their items.
+
+use super::Subscribers;
+use crate::error::Error;
+use crate::face::Code;
+use crate::payload::{Bytes, Receipt};
+use parking_lot::Mutex;
+use std::collections::VecDeque;
+
+/// A growing sequence of calls of one function.
+#[derive(Debug)]
+pub struct Batch {
+    code: Code,
+    chunk_items: Option<usize>,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// Items not yet cut, each behind its length.
+    bytes: Vec<u8>,
+    /// Where in `bytes` the front item begins.
+    bytes_at: usize,
+    /// Length of each item in `bytes`, with its length word.
+    lengths: VecDeque<u32>,
+    /// Index of the front item.
+    next: u64,
+    /// Items that were pushed in all.
+    pushed: u64,
+    /// Items whose outcome was delivered.
+    finished: u64,
+    sealed: bool,
+    /// Whether the batch stands in the injector.
+    queued: bool,
+    given_up: Option<Error>,
+    deliveries: VecDeque<Delivery>,
+    item_ns: Option<f64>,
+    subscribers: Subscribers,
+    failure_unseen: Option<Error>,
+}
+
+/// What came back for some items.
+#[derive(Debug)]
+pub enum Delivery {
+    /// Results of `count` items from `first` on, as records.
+    Part {
+        /// Index of the first item.
+        first: u64,
+        /// How many items.
+        count: u64,
+        /// The [`Record`](crate::message::Record)s.
+        records: Bytes,
+    },
+    /// The result of one item, in a bulk segment.
+    Item {
+        /// Index of the item.
+        index: u64,
+        /// Its encoded result.
+        value: Receipt,
+    },
+    /// Items that have no result, for one reason.
+    Failed {
+        /// Index of the first item.
+        first: u64,
+        /// How many items.
+        count: u64,
+        /// Why.
+        error: Error,
+    },
+}
+
+/// Some items of a batch, cut for one worker.
+#[derive(Debug)]
+pub(crate) struct Chunk {
+    /// Index of the first item.
+    pub(crate) first: u64,
+    /// How many items.
+    pub(crate) count: u64,
+    /// The items, each behind its length.
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Chunk {
+    /// Removes the first `count` items.
+    pub(crate) fn drop_front(&mut self, count: u64) {
+        let mut at = 0;
+        for _ in 0..count.min(self.count) {
+            let Some((length, _)) = self.bytes[at..].split_first_chunk::<4>() else { break };
+            at += 4 + u32::from_le_bytes(*length) as usize;
+        }
+        self.bytes.drain(..at.min(self.bytes.len()));
+        self.first += count;
+        self.count -= count.min(self.count);
+    }
+}
+
+impl Batch {
+    /// An empty batch of calls of `code`; `chunk_items` overrides the measured chunk size.
+    pub fn new(code: Code, chunk_items: Option<usize>) -> Self {
+        Self { code, chunk_items, inner: Mutex::default() }
+    }
+
+    /// What the items are arguments of.
+    pub(crate) fn code(&self) -> Code {
+        self.code
+    }
+
+    /// Appends items that `encode` writes, each behind its length (`u32`, little-endian), with
+    /// their total lengths.
+    pub fn push(&self, bytes: &[u8], lengths: &[u32]) {
+        let mut inner = self.inner.lock();
+        if inner.given_up.is_some() {
+            return;
+        }
+        let at = inner.bytes_at;
+        if at > inner.bytes.len() / 2 {
+            inner.bytes.drain(..at);
+            inner.bytes_at = 0;
+        }
+        inner.bytes.extend_from_slice(bytes);
+        inner.lengths.extend(lengths);
+        inner.pushed += lengths.len() as u64;
+    }
+
+    /// No more items will come.
+    pub fn seal(&self) {
+        self.inner.lock().sealed = true;
+    }
+
+    /// Takes what came back next.
+    pub fn take_delivery(&self) -> Option<Delivery> {
+        let mut inner = self.inner.lock();
+        inner.failure_unseen = None;
+        inner.deliveries.pop_front()
+    }
+
+    /// Whether something waits to be taken, or nothing more will come.
+    pub fn has_news(&self) -> bool {
+        let inner = self.inner.lock();
+        !inner.deliveries.is_empty() || inner.sealed && inner.finished == inner.pushed
+    }
+
+    /// Whether every item has its outcome.
+    pub fn is_done(&self) -> bool {
+        let inner = self.inner.lock();
+        inner.sealed && inner.finished == inner.pushed
+    }
+
+    /// Items pushed and not yet cut into chunks.
+    pub fn uncut(&self) -> usize {
+        self.inner.lock().lengths.len()
+    }
+
+    /// Items pushed whose outcome is not yet delivered.
+    pub fn unfinished(&self) -> u64 {
+        let inner = self.inner.lock();
+        inner.pushed - inner.finished
+    }
+
+    /// Nanoseconds that an item takes, as measured; `None` before the first came back.
+    pub fn item_ns(&self) -> Option<f64> {
+        self.inner.lock().item_ns
+    }
+
+    /// How many items the next chunk should have: as many as fill `target_ns`, no more than an even
+    /// share of half of what is left once the end is in sight, one until the first was measured.
+    fn chunk_size(&self, inner: &Inner, workers: usize, target_ns: f64) -> usize {
+        if let Some(items) = self.chunk_items {
+            return items.max(1);
+        }
+        let Some(item_ns) = inner.item_ns else { return 1 };
+        let by_time = (target_ns / item_ns.max(1.0)) as usize;
+        let by_share =
+            if inner.sealed { inner.lengths.len() / (2 * workers.max(1)) } else { usize::MAX };
+        by_time.min(by_share).max(1)
+    }
+
+    /// Notes that the batch is put into the injector; `false` when it need not be.
+    pub(crate) fn enqueue(&self) -> bool {
+        let mut inner = self.inner.lock();
+        let wanted = !inner.queued && !inner.lengths.is_empty();
+        inner.queued |= wanted;
+        wanted
+    }
+
+    /// Notes that the batch has left the injector.
+    pub(crate) fn dequeue(&self) {
+        self.inner.lock().queued = false;
+    }
+
+    /// Cuts the next chunk; `bytes_max` bounds it unless a single item is larger.
+    pub(crate) fn cut(&self, workers: usize, target_ns: f64, bytes_max: usize) -> Option<Chunk> {
+        let mut inner = self.inner.lock();
+        let items_max = self.chunk_size(&inner, workers, target_ns);
+        let start = inner.bytes_at;
+        let (mut count, mut end) = (0, start);
+        while count < items_max
+            && let Some(length) = inner.lengths.front().map(|length| *length as usize)
+            && (count == 0 || end - start + length <= bytes_max)
+        {
+            inner.lengths.pop_front();
+            end += length;
+            count += 1;
+        }
+        if count == 0 {
+            return None;
+        }
+        let chunk =
+            Chunk { first: inner.next, count: count as u64, bytes: inner.bytes[start..end].to_vec() };
+        inner.bytes_at = end;
+        inner.next += count as u64;
+        Some(chunk)
+    }
+
+    /// Learns that `count` items took `ns` in all.
+    pub(crate) fn measure(&self, count: u64, ns: u64) {
+        if count > 0 {
+            let mut inner = self.inner.lock();
+            let sample = ns as f64 / count as f64;
+            inner.item_ns = Some(inner.item_ns.map_or(sample, |known| (known * 3.0 + sample) / 4.0));
+        }
+    }
+
+    /// Hands a piece of the outcome over; returns `true` when a waker was woken.
+    pub(crate) fn deliver(&self, delivery: Delivery) -> bool {
+        let mut inner = self.inner.lock();
+        inner.finished += match &delivery {
+            Delivery::Part { count, .. } | Delivery::Failed { count, .. } => *count,
+            Delivery::Item { .. } => 1,
+        };
+        if let Delivery::Failed { error, .. } = &delivery {
+            inner.failure_unseen.get_or_insert_with(|| error.clone());
+        }
+        inner.deliveries.push_back(delivery);
+        inner.subscribers.wake()
+    }
+
+    /// Fails everything that was not cut yet and refuses more; what runs delivers as usual.
+    pub(crate) fn give_up(&self, error: &Error) -> bool {
+        let mut inner = self.inner.lock();
+        inner.given_up.get_or_insert_with(|| error.clone());
+        inner.sealed = true;
+        let (first, count) = (inner.next, inner.lengths.len() as u64);
+        inner.lengths.clear();
+        inner.bytes.clear();
+        inner.bytes_at = 0;
+        inner.next += count;
+        inner.finished += count;
+        if count > 0 {
+            inner.deliveries.push_back(Delivery::Failed { first, count, error: error.clone() });
+        }
+        inner.subscribers.wake()
+    }
+
+    /// Why the batch takes no more items, if it was given up.
+    pub fn given_up(&self) -> Option<Error> {
+        self.inner.lock().given_up.clone()
+    }
+
+    /// The error that nobody has looked at, if there is one.
+    pub(crate) fn unseen_error(&self) -> Option<Error> {
+        self.inner.lock().failure_unseen.clone()
+    }
+
+    /// Runs `change` on the subscribers unless there is news.
+    pub(crate) fn subscribe<R>(&self, change: impl FnOnce(&mut Subscribers) -> R) -> Option<R> {
+        let mut inner = self.inner.lock();
+        let news = !inner.deliveries.is_empty() || inner.sealed && inner.finished == inner.pushed;
+        (!news).then(|| change(&mut inner.subscribers))
+    }
+}

@@ -1,0 +1,65 @@
+//! Who wants to know when something is done.
+
+use std::task::Waker;
+use std::thread::Thread;
+
+/// Threads and wakers to be woken once.
+#[derive(Debug, Default)]
+pub struct Subscribers {
+    threads: Vec<Thread>,
+    waker: Option<Waker>,
+}
+
+impl Subscribers {
+    /// Adds the current thread, which then parks.
+    pub(crate) fn add_current_thread(&mut self) {
+        let current = std::thread::current();
+        if !self.threads.iter().any(|thread| thread.id() == current.id()) {
+            self.threads.push(current);
+        }
+    }
+
+    /// Removes the current thread.
+    pub(crate) fn remove_current_thread(&mut self) {
+        let current = std::thread::current().id();
+        self.threads.retain(|thread| thread.id() != current);
+    }
+
+    /// Sets the waker of the task that polls; `true` when there was none before.
+    pub(crate) fn set_waker(&mut self, waker: &Waker) -> bool {
+        match &mut self.waker {
+            Some(known) => {
+                known.clone_from(waker);
+                false
+            }
+            none => {
+                *none = Some(waker.clone());
+                true
+            }
+        }
+    }
+
+    /// Whether somebody polls.
+    pub(crate) fn has_waker(&self) -> bool {
+        self.waker.is_some()
+    }
+
+    /// Forgets the waker.
+    pub(crate) fn remove_waker(&mut self) -> bool {
+        self.waker.take().is_some()
+    }
+
+    /// Wakes everybody; `true` when a waker was among them.
+    pub(crate) fn wake(&mut self) -> bool {
+        for thread in self.threads.drain(..) {
+            thread.unpark();
+        }
+        match self.waker.take() {
+            Some(waker) => {
+                waker.wake();
+                true
+            }
+            None => false,
+        }
+    }
+}

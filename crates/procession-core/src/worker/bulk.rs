@@ -1,0 +1,90 @@
+//! The worker's own bulk segments, for results above the inline limit.
+
+use crate::message::Parcel;
+use crate::payload::BulkSource;
+use procession_ipc::bulk::{Bulk, BulkStore};
+use procession_ipc::lane::WorkerLane;
+use procession_ipc::layout::BULK_MAX;
+use procession_os::control::Control;
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// Segments that are free, that the parent reads, and that it knows.
+#[derive(Debug)]
+pub(super) struct OwnBulk {
+    control: Arc<Control>,
+    inner: RefCell<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    store: BulkStore,
+    /// Sent and not yet given back.
+    away: Vec<Bulk>,
+    /// How often the segment in each place was sent.
+    sent: [u32; BULK_MAX],
+    known: HashSet<u64>,
+}
+
+impl OwnBulk {
+    pub(super) fn new(control: Arc<Control>) -> Self {
+        let inner = Inner {
+            store: BulkStore::new(BULK_MAX),
+            away: Vec::new(),
+            sent: [0; BULK_MAX],
+            known: HashSet::new(),
+        };
+        Self { control, inner: RefCell::new(inner) }
+    }
+
+    /// Takes back what the parent has read.
+    pub(super) fn collect(&self, lane: &WorkerLane) {
+        let inner = &mut *self.inner.borrow_mut();
+        let mut index = 0;
+        while index < inner.away.len() {
+            let place = inner.away[index].id() as usize % BULK_MAX;
+            if lane.bulk_released(place) == inner.sent[place] {
+                let bulk = inner.away.swap_remove(index);
+                inner.store.put_back(bulk);
+            } else {
+                index += 1;
+            }
+        }
+    }
+
+    /// Makes sure that the parent has the segment, before a frame names it.
+    pub(super) fn introduce(&self, bulk: &Bulk) -> std::io::Result<()> {
+        let inner = &mut *self.inner.borrow_mut();
+        if inner.known.insert(bulk.id()) {
+            self.control.send(&Parcel::Bulk(bulk.id()).to_bytes(), &[bulk.memory().handle()])?;
+        }
+        Ok(())
+    }
+
+    /// Counts a segment as being read by the parent.
+    pub(super) fn lend(&self, bulk: Bulk) {
+        let inner = &mut *self.inner.borrow_mut();
+        let sent = &mut inner.sent[bulk.id() as usize % BULK_MAX];
+        *sent = sent.wrapping_add(1);
+        inner.away.push(bulk);
+    }
+}
+
+impl BulkSource for OwnBulk {
+    fn take_bulk(&self, bytes: usize) -> Option<Bulk> {
+        let inner = &mut *self.inner.borrow_mut();
+        let (bulk, given_up) = inner.store.take(bytes).ok().flatten()?;
+        if let Some(id) = given_up
+            && inner.known.remove(&id)
+        {
+            // If the channel is full the parent keeps a mapping a little longer.
+            let _ = self.control.send(&Parcel::BulkGone(id).to_bytes(), &[]);
+        }
+        Some(bulk)
+    }
+
+    fn put_bulk(&self, bulk: Bulk) {
+        self.inner.borrow_mut().store.put_back(bulk);
+    }
+}

@@ -1,0 +1,68 @@
+//! Learning of the end of many children in one thread, without polling.
+
+use std::io;
+
+use crate::process::Child;
+use crate::sys;
+
+/// Watches children and reports those that end, once each.
+///
+/// All methods may be called while another thread waits.
+#[derive(Debug)]
+#[must_use]
+pub struct Watcher(sys::exit_watch::Watcher);
+
+impl Watcher {
+    /// The one token that [`Watcher::add`] refuses.
+    pub const TOKEN_RESERVED: u64 = u64::MAX;
+
+    /// Makes a watcher that watches nothing.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the system is out of descriptors or memory.
+    pub fn new() -> io::Result<Watcher> {
+        sys::exit_watch::Watcher::new().map(Watcher)
+    }
+
+    /// Watches a child, which [`Watcher::wait`] will report as `token`, even if it has ended
+    /// already.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the child is watched already, when `token` is
+    /// [`TOKEN_RESERVED`](Watcher::TOKEN_RESERVED), and when the system is out of memory or watches.
+    pub fn add(&self, child: &Child, token: u64) -> io::Result<()> {
+        if token == Self::TOKEN_RESERVED {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "this token is reserved for the watcher itself",
+            ));
+        }
+        self.0.add(&child.sys, token)
+    }
+
+    /// Stops watching a child; does nothing if it is not watched. A waiter that is just returning
+    /// may still report it.
+    pub fn remove(&self, child: &Child) {
+        self.0.remove(&child.sys);
+    }
+
+    /// Blocks until a watched child ends or [`Watcher::wake`] is called, and leaves in `exited` the
+    /// tokens of those that have ended: none if it was only woken.
+    ///
+    /// The children are not reaped by this.
+    ///
+    /// # Errors
+    ///
+    /// Fails only if the system denies a wait that it has granted before.
+    pub fn wait(&self, exited: &mut Vec<u64>) -> io::Result<()> {
+        exited.clear();
+        self.0.wait(exited)
+    }
+
+    /// Makes the current wait, or else the next, return. Many calls before that are as one.
+    pub fn wake(&self) {
+        self.0.wake();
+    }
+}

@@ -1,0 +1,37 @@
+//! Names of signals, and the dispositions that a worker wants.
+
+use std::io;
+
+use crate::sys;
+
+/// The signal that ends a process without asking.
+pub const KILL: i32 = sys::signal::KILL;
+
+/// The signal that asks a process to end.
+pub const TERMINATE: i32 = sys::signal::TERMINATE;
+
+/// The name of a signal, such as `SIGSEGV`; `None` for a number without one.
+#[must_use]
+pub fn name(number: i32) -> Option<&'static str> {
+    sys::signal::name_and_meaning(number).map(|(name, _)| name)
+}
+
+/// The name of a signal and what it means, such as `SIGSEGV (segmentation fault)`.
+#[must_use]
+pub fn describe(number: i32) -> String {
+    match sys::signal::name_and_meaning(number) {
+        Some((name, meaning)) => format!("{name} ({meaning})"),
+        None => format!("signal {number}"),
+    }
+}
+
+/// Gives this process the dispositions of a worker: SIGINT is ignored and no longer blocked in the
+/// calling thread, for the parent decides what a Ctrl-C means; SIGPIPE is ignored, for a write to a
+/// peer that has gone gives an error.
+///
+/// # Errors
+///
+/// Fails when the system refuses, which no known system does.
+pub fn prepare_worker() -> io::Result<()> {
+    sys::signal::prepare_worker()
+}

@@ -1,0 +1,172 @@
+//! The control channel as a pair of sequenced-packet sockets.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use rustix::cmsg_space;
+use rustix::io::{Errno, FdFlags, fcntl_dupfd_cloexec, fcntl_getfd, fcntl_setfd, retry_on_intr};
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
+    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg,
+    sendmsg, socketpair, sockopt,
+};
+
+use crate::control::{HANDLES_MAX, MESSAGE_BYTES_MAX, Received};
+use crate::handle::{BorrowedHandle, Handle};
+
+/// The lowest descriptor that is not a standard stream. A program that closed those would otherwise
+/// get a channel in their place, and its child would take the channel for a stream.
+const DESCRIPTOR_MIN: RawFd = 3;
+
+#[derive(Debug)]
+pub(crate) struct Control {
+    socket: OwnedFd,
+}
+
+impl Control {
+    pub(crate) fn pair() -> io::Result<(Control, Control)> {
+        let (one, other) = socketpair(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC,
+            None,
+        )?;
+        Ok((Control::above_streams(one)?, Control::above_streams(other)?))
+    }
+
+    fn above_streams(socket: OwnedFd) -> io::Result<Control> {
+        let socket = if socket.as_raw_fd() < DESCRIPTOR_MIN {
+            fcntl_dupfd_cloexec(&socket, DESCRIPTOR_MIN)?
+        } else {
+            socket
+        };
+        Ok(Control { socket })
+    }
+
+    pub(crate) fn send(&self, bytes: &[u8], handles: &[BorrowedHandle<'_>]) -> io::Result<()> {
+        let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(HANDLES_MAX))];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        if !handles.is_empty() {
+            let has_room = ancillary.push(SendAncillaryMessage::ScmRights(handles));
+            assert!(
+                has_room,
+                "the space is for as many handles as the face lets through"
+            );
+        }
+        let flags = SendFlags::NOSIGNAL.union(SendFlags::DONTWAIT);
+        let sent =
+            retry_on_intr(|| sendmsg(&self.socket, &[IoSlice::new(bytes)], &mut ancillary, flags))?;
+        assert_eq!(sent, bytes.len(), "a packet is sent whole or not at all");
+        Ok(())
+    }
+
+    pub(crate) fn recv(
+        &self,
+        bytes: &mut Vec<u8>,
+        handles: &mut Vec<Handle>,
+        block: bool,
+    ) -> io::Result<Received> {
+        let flags = if block {
+            RecvFlags::CMSG_CLOEXEC
+        } else {
+            RecvFlags::CMSG_CLOEXEC.union(RecvFlags::DONTWAIT)
+        };
+        bytes.resize(MESSAGE_BYTES_MAX, 0);
+        let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(HANDLES_MAX))];
+        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+        let mut receive = || {
+            retry_on_intr(|| {
+                recvmsg(
+                    &self.socket,
+                    &mut [IoSliceMut::new(bytes)],
+                    &mut ancillary,
+                    flags,
+                )
+            })
+        };
+        let message = match receive() {
+            // The peer went without reading all that we sent. The kernel says so once, before it
+            // gives out what the peer had sent.
+            Err(Errno::CONNRESET) => receive(),
+            result => result,
+        };
+        let message = match message {
+            Ok(message) => message,
+            Err(Errno::AGAIN) => return Ok(Received::Empty),
+            Err(Errno::CONNRESET) => return Ok(Received::Closed),
+            Err(errno) => return Err(errno.into()),
+        };
+        for part in ancillary.drain() {
+            if let RecvAncillaryMessage::ScmRights(received) = part {
+                handles.extend(received);
+            }
+        }
+        if message.bytes == 0 {
+            return Ok(Received::Closed);
+        }
+        bytes.truncate(message.bytes);
+        if message.flags.contains(ReturnFlags::TRUNC) {
+            return Err(refused("a control message is longer than the limit"));
+        }
+        if message.flags.contains(ReturnFlags::CTRUNC) || handles.len() > HANDLES_MAX {
+            return Err(refused(
+                "a control message carries more handles than the limit or this process allow",
+            ));
+        }
+        Ok(Received::Message)
+    }
+
+    pub(crate) fn inherit_token(&self) -> String {
+        self.socket.as_raw_fd().to_string()
+    }
+
+    pub(crate) fn from_inherited(token: &str) -> io::Result<Control> {
+        let descriptor = token
+            .parse()
+            .ok()
+            .filter(|&descriptor: &RawFd| descriptor >= DESCRIPTOR_MIN)
+            .ok_or_else(|| {
+                io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    format!("{token:?} is not the token of a control channel"),
+                )
+            })?;
+        check_inherited(descriptor)?;
+        // SAFETY: the descriptor is open and does not close on exec, so it came to this process
+        // through an exec and belongs to nobody here: whatever this program opens through Rust
+        // closes on exec. From here on this value owns it, and since it now closes on exec itself,
+        // no second call gets here.
+        let socket = unsafe { OwnedFd::from_raw_fd(descriptor) };
+        fcntl_setfd(&socket, FdFlags::CLOEXEC)?;
+        Ok(Control { socket })
+    }
+
+    /// The socket, for a child that is to inherit it.
+    pub(super) fn descriptor(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+}
+
+/// Checks that a descriptor is an open sequenced-packet socket that came through an exec.
+fn check_inherited(descriptor: RawFd) -> io::Result<()> {
+    // SAFETY: the descriptor is not -1, being at least `DESCRIPTOR_MIN`. It may not be open, but it
+    // is only handed to system calls that report this, and no longer than this function runs.
+    let socket = unsafe { BorrowedFd::borrow_raw(descriptor) };
+    let is_inherited = || -> rustix::io::Result<bool> {
+        Ok(!fcntl_getfd(socket)?.contains(FdFlags::CLOEXEC)
+            && sockopt::socket_domain(socket)? == AddressFamily::UNIX
+            && sockopt::socket_type(socket)? == SocketType::SEQPACKET)
+    };
+    match is_inherited() {
+        Ok(true) => Ok(()),
+        Ok(false) | Err(Errno::BADF | Errno::NOTSOCK) => Err(refused(
+            "the token does not name an inherited control channel",
+        )),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+fn refused(why: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why)
+}

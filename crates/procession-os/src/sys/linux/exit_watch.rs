@@ -1,0 +1,81 @@
+//! Watching pidfds with epoll, and an eventfd for the wake-up.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::io::{Errno, read, retry_on_intr, write};
+
+use super::process::Child;
+use crate::exit_watch::Watcher as Face;
+
+/// How many events one call takes from the kernel.
+const BATCH: usize = 64;
+
+#[derive(Debug)]
+pub(crate) struct Watcher {
+    epoll: OwnedFd,
+    wake: OwnedFd,
+}
+
+impl Watcher {
+    pub(crate) fn new() -> io::Result<Watcher> {
+        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+        let wake = eventfd(0, EventfdFlags::CLOEXEC.union(EventfdFlags::NONBLOCK))?;
+        let data = EventData::new_u64(Face::TOKEN_RESERVED);
+        epoll::add(&epoll, &wake, data, EventFlags::IN)?;
+        Ok(Watcher { epoll, wake })
+    }
+
+    pub(crate) fn add(&self, child: &Child, token: u64) -> io::Result<()> {
+        // A pidfd stays readable once its process has ended, hence one shot.
+        let flags = EventFlags::IN.union(EventFlags::ONESHOT);
+        epoll::add(&self.epoll, child.pidfd(), EventData::new_u64(token), flags)?;
+        Ok(())
+    }
+
+    pub(crate) fn remove(&self, child: &Child) {
+        let removed = epoll::delete(&self.epoll, child.pidfd());
+        debug_assert!(
+            matches!(removed, Ok(()) | Err(Errno::NOENT)),
+            "deleting from an epoll fails only for what is not in it"
+        );
+    }
+
+    pub(crate) fn wait(&self, exited: &mut Vec<u64>) -> io::Result<()> {
+        let mut events = [const { no_event() }; BATCH];
+        let count = retry_on_intr(|| epoll::wait(&self.epoll, &mut events, None))?;
+        for event in &events[..count] {
+            match event.data.u64() {
+                Face::TOKEN_RESERVED => self.take_wake_up()?,
+                token => exited.push(token),
+            }
+        }
+        Ok(())
+    }
+
+    fn take_wake_up(&self) -> io::Result<()> {
+        match retry_on_intr(|| read(&self.wake, &mut [0_u8; 8])) {
+            // Another waiter was faster.
+            Ok(_) | Err(Errno::AGAIN) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    pub(crate) fn wake(&self) {
+        let written = retry_on_intr(|| write(&self.wake, &1_u64.to_ne_bytes()));
+        // A counter that is full has a wake-up in it.
+        debug_assert!(
+            matches!(written, Ok(8) | Err(Errno::AGAIN)),
+            "an eventfd takes a word or is full"
+        );
+    }
+}
+
+const fn no_event() -> Event {
+    Event {
+        flags: EventFlags::empty(),
+        data: EventData::new_u64(0),
+    }
+}

@@ -1,0 +1,12 @@
+//! Linux, from 5.4 on.
+
+pub(crate) mod control;
+pub(crate) mod exit_watch;
+pub(crate) mod image;
+pub(crate) mod memory;
+mod notes;
+pub(crate) mod process;
+pub(crate) mod signal;
+mod spawn;
+#[cfg_attr(procession_force_portable_wait, path = "../unsupported/wait.rs")]
+pub(crate) mod wait;

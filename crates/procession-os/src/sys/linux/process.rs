@@ -1,0 +1,141 @@
+//! Processes by pidfd.
+
+use std::ffi::{CStr, OsStr};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::{Errno, retry_on_intr};
+use rustix::process::{
+    self, Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus, WaitOptions,
+};
+use rustix::time::Timespec;
+
+use super::spawn::Spawn;
+use crate::process::{Exit, Launch};
+
+/// Leads to the image of the process that follows it, whatever became of the file's name.
+const OWN_IMAGE: &str = "/proc/self/exe";
+
+pub(crate) fn launch(launch: &Launch<'_>) -> io::Result<Child> {
+    let spawn = Spawn::new(launch)?;
+    let pid = match launch.executable {
+        Some(executable) => spawn.run(executable)?,
+        None => match spawn.run(Path::new(OWN_IMAGE)) {
+            Err(error) if is_proc_missing(&error) => spawn.run(path_at_start())?,
+            result => result?,
+        },
+    };
+    match process::pidfd_open(pid, PidfdFlags::empty()) {
+        Ok(pidfd) => Ok(Child { pid, pidfd }),
+        Err(errno) => {
+            end_unwatched(pid);
+            Err(errno.into())
+        }
+    }
+}
+
+fn is_proc_missing(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound && Path::new(OWN_IMAGE).symlink_metadata().is_err()
+}
+
+/// The path that this process was executed under: second best, for the file may be another by now.
+fn path_at_start() -> &'static Path {
+    let path: &'static CStr = rustix::param::linux_execfn();
+    Path::new(OsStr::from_bytes(path.to_bytes()))
+}
+
+/// Ends a child that has just been launched and cannot be kept.
+///
+/// This is the one place that signals by pid. It is still the child's: nobody has waited for it.
+fn end_unwatched(pid: Pid) {
+    // Both fail only if the child has gone already, and left nothing because SIGCHLD is ignored.
+    let _gone = process::kill_process(pid, Signal::KILL);
+    let _gone = retry_on_intr(|| process::waitpid(Some(pid), WaitOptions::empty()));
+}
+
+#[derive(Debug)]
+pub(crate) struct Child {
+    pid: Pid,
+    pidfd: OwnedFd,
+}
+
+impl Child {
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid.as_raw_pid().cast_unsigned()
+    }
+
+    pub(super) fn pidfd(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+
+    pub(crate) fn signal(&self, number: i32) -> io::Result<()> {
+        match process::pidfd_send_signal(&self.pidfd, signal_of(number)?) {
+            Ok(()) | Err(Errno::SRCH) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    pub(crate) fn try_reap(&self) -> io::Result<Option<Exit>> {
+        let options = WaitIdOptions::EXITED.union(WaitIdOptions::NOHANG);
+        let status = retry_on_intr(|| process::waitid(WaitId::PidFd(self.pidfd.as_fd()), options));
+        match status {
+            Ok(status) => Ok(status.map(|status| exit_of(&status))),
+            // Not a child, or no longer one: it counts only if it has ended.
+            Err(Errno::CHILD) if self.has_ended()? => Ok(Some(Exit::Unknown)),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    fn has_ended(&self) -> io::Result<bool> {
+        let mut polled = [PollFd::new(&self.pidfd, PollFlags::IN)];
+        let ready = retry_on_intr(|| poll(&mut polled, Some(&Timespec::default())))?;
+        Ok(ready > 0)
+    }
+}
+
+fn exit_of(status: &WaitIdStatus) -> Exit {
+    if let Some(code) = status.exit_status() {
+        Exit::Code(code)
+    } else if let Some(number) = status.terminating_signal() {
+        Exit::Signal {
+            number,
+            core_dumped: status.dumped(),
+        }
+    } else {
+        Exit::Unknown
+    }
+}
+
+fn signal_of(number: i32) -> io::Result<Signal> {
+    if let Some(signal) = Signal::from_named_raw(number) {
+        return Ok(signal);
+    }
+    if (libc::SIGRTMIN()..=libc::SIGRTMAX()).contains(&number) {
+        // SAFETY: the number is that of a signal, and the C library says that it is not one of
+        // those that it keeps for itself.
+        return Ok(unsafe { Signal::from_raw_unchecked(number) });
+    }
+    Err(io::Error::new(
+        io::ErrorKind::InvalidInput,
+        format!("there is no signal {number}"),
+    ))
+}
+
+pub(crate) fn bind_life_to_parent(expected_parent_pid: u32) -> io::Result<bool> {
+    process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    // A parent that went before the call above is not noticed by it, but had left us to another by
+    // then; one that goes later kills us.
+    Ok(parent_pid() == expected_parent_pid)
+}
+
+pub(crate) fn parent_pid() -> u32 {
+    Pid::as_raw(process::getppid()).cast_unsigned()
+}
+
+pub(crate) fn exit_now(code: i32) -> ! {
+    // SAFETY: the call has no conditions; what it leaves undone is what it is for.
+    unsafe { libc::_exit(code) }
+}

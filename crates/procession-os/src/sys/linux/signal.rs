@@ -1,0 +1,111 @@
+//! Signals by the kernel's numbers.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::ptr;
+
+pub(crate) const KILL: i32 = libc::SIGKILL;
+pub(crate) const TERMINATE: i32 = libc::SIGTERM;
+
+pub(crate) fn name_and_meaning(number: i32) -> Option<(&'static str, &'static str)> {
+    Some(match number {
+        libc::SIGHUP => ("SIGHUP", "hangup"),
+        libc::SIGINT => ("SIGINT", "interrupt"),
+        libc::SIGQUIT => ("SIGQUIT", "quit"),
+        libc::SIGILL => ("SIGILL", "illegal instruction"),
+        libc::SIGTRAP => ("SIGTRAP", "trace or breakpoint trap"),
+        libc::SIGABRT => ("SIGABRT", "aborted"),
+        libc::SIGBUS => ("SIGBUS", "bus error"),
+        libc::SIGFPE => ("SIGFPE", "arithmetic exception"),
+        libc::SIGKILL => ("SIGKILL", "killed"),
+        libc::SIGUSR1 => ("SIGUSR1", "user-defined signal 1"),
+        libc::SIGSEGV => ("SIGSEGV", "segmentation fault"),
+        libc::SIGUSR2 => ("SIGUSR2", "user-defined signal 2"),
+        libc::SIGPIPE => ("SIGPIPE", "broken pipe"),
+        libc::SIGALRM => ("SIGALRM", "alarm clock"),
+        libc::SIGTERM => ("SIGTERM", "terminated"),
+        libc::SIGCHLD => ("SIGCHLD", "child exited"),
+        libc::SIGCONT => ("SIGCONT", "continued"),
+        libc::SIGSTOP => ("SIGSTOP", "stopped"),
+        libc::SIGTSTP => ("SIGTSTP", "stopped from the terminal"),
+        libc::SIGTTIN => ("SIGTTIN", "stopped for terminal input"),
+        libc::SIGTTOU => ("SIGTTOU", "stopped for terminal output"),
+        libc::SIGURG => ("SIGURG", "urgent data on a socket"),
+        libc::SIGXCPU => ("SIGXCPU", "CPU time limit exceeded"),
+        libc::SIGXFSZ => ("SIGXFSZ", "file size limit exceeded"),
+        libc::SIGVTALRM => ("SIGVTALRM", "virtual timer expired"),
+        libc::SIGPROF => ("SIGPROF", "profiling timer expired"),
+        libc::SIGWINCH => ("SIGWINCH", "window size changed"),
+        libc::SIGIO => ("SIGIO", "input or output possible"),
+        libc::SIGPWR => ("SIGPWR", "power failure"),
+        libc::SIGSYS => ("SIGSYS", "bad system call"),
+        _ => return None,
+    })
+}
+
+pub(crate) fn prepare_worker() -> io::Result<()> {
+    // The order matters: a SIGINT that is pending is discarded when it becomes ignored.
+    ignore(libc::SIGINT)?;
+    unblock(libc::SIGINT)?;
+    ignore(libc::SIGPIPE)
+}
+
+fn ignore(number: i32) -> io::Result<()> {
+    // SAFETY: no code is installed as a handler, so there is none that could do what a handler may
+    // not; the number is checked by the call.
+    let previous = unsafe { libc::signal(number, libc::SIG_IGN) };
+    if previous == libc::SIG_ERR {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+fn unblock(number: i32) -> io::Result<()> {
+    let set = set_of(number)?;
+    // SAFETY: the set is initialized, and a null pointer means that the old mask is not wanted.
+    let error =
+        unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const set, ptr::null_mut()) };
+    result_of(error)
+}
+
+/// The signal mask of the calling thread.
+pub(super) fn mask() -> io::Result<libc::sigset_t> {
+    let mut set = MaybeUninit::uninit();
+    // SAFETY: a null pointer means that the mask is to stay, and `set` has room for the old one.
+    let error = unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, ptr::null(), set.as_mut_ptr()) };
+    result_of(error)?;
+    // SAFETY: the call succeeded, so it has filled in the set.
+    Ok(unsafe { set.assume_init() })
+}
+
+/// The set that holds one signal.
+pub(super) fn set_of(number: i32) -> io::Result<libc::sigset_t> {
+    let mut set = MaybeUninit::uninit();
+    // SAFETY: `set` has room for a set.
+    let result = unsafe { libc::sigemptyset(set.as_mut_ptr()) };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call succeeded, so it has initialized the set.
+    let mut set = unsafe { set.assume_init() };
+    insert(&mut set, number)?;
+    Ok(set)
+}
+
+/// Puts one more signal into a set.
+pub(super) fn insert(set: &mut libc::sigset_t, number: i32) -> io::Result<()> {
+    // SAFETY: the set is initialized, and the number is checked by the call.
+    let result = unsafe { libc::sigaddset(set, number) };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// What a call means that returns an error number instead of setting `errno`.
+pub(super) fn result_of(error: i32) -> io::Result<()> {
+    match error {
+        0 => Ok(()),
+        error => Err(io::Error::from_raw_os_error(error)),
+    }
+}

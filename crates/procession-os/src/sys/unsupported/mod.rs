@@ -1,0 +1,23 @@
+//! A system that nobody has ported to yet: everything compiles, and is refused when it is used.
+
+use std::io;
+
+pub(crate) mod control;
+pub(crate) mod exit_watch;
+pub(crate) mod image;
+pub(crate) mod memory;
+pub(crate) mod process;
+pub(crate) mod signal;
+pub(crate) mod wait;
+
+/// A value that cannot exist, in place of one that the system cannot give.
+#[derive(Debug, Clone, Copy)]
+enum Never {}
+
+/// The answer to any request for `what`.
+fn refused<T>(what: &str) -> io::Result<T> {
+    Err(io::Error::new(
+        io::ErrorKind::Unsupported,
+        format!("procession cannot provide {what} on this system yet"),
+    ))
+}

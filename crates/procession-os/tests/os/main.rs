@@ -1,0 +1,18 @@
+//! What the capabilities of this crate promise, checked from outside.
+//!
+//! Children are this very binary: with a role in the environment it plays that role before `main`
+//! and ends, so that the test harness never runs in a child.
+
+#![cfg(target_os = "linux")]
+
+mod control;
+mod exit_watch;
+mod image;
+mod memory;
+mod process;
+mod roles;
+mod signal;
+mod support;
+mod wait;
+
+procession_os::before_main!(roles::play);

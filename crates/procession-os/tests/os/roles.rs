@@ -1,0 +1,255 @@
+//! What a child of these tests does, by the role in its environment.
+//!
+//! A role ends with an exit code: 0 where all was as it should be. A panic in a role aborts.
+
+use std::ffi::OsString;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::{env, fs, io, iter};
+
+use procession_os::control::Control;
+use procession_os::image;
+use procession_os::memory::{Access, Memory};
+use procession_os::process::{Exit, Launch, bind_life_to_parent, exit_now, launch, parent_pid};
+use procession_os::signal::prepare_worker;
+use procession_os::wait;
+use rustix::io::{Errno, dup};
+use rustix::process::{Resource, Rlimit, WaitOptions, setrlimit, wait as wait_for_child};
+
+use crate::support::{await_closed, end_of, receive, start};
+
+/// The variable that holds the role.
+pub(crate) const ROLE: &str = "PROCESSION_OS_TEST_ROLE";
+
+/// The variable that holds the token of the child's end of the channel.
+pub(crate) const TOKEN: &str = "PROCESSION_OS_TEST_TOKEN";
+
+/// Plays the role, if there is one, and does not return then.
+pub(crate) extern "C" fn play() {
+    let Ok(role) = env::var(ROLE) else { return };
+    let code = match role.as_str() {
+        "exit with 3" => 3,
+        "abort" => abort(),
+        "serve" => serve(),
+        "describe image" => describe_image(),
+        "map memory" => map_memory(),
+        "sleep on a word" => sleep_on_a_word(),
+        "check variables" => check_variables(),
+        "check descriptors" => check_descriptors(),
+        "check signals" => check_signals(),
+        "ignore children" => ignore_children(),
+        "close the streams" => close_the_streams(),
+        "launch from a deleted file" => launch_from_a_deleted_file(),
+        "have a bound child" => have_a_bound_child(),
+        "be bound" => be_bound(),
+        "limit file sizes" => limit_file_sizes(),
+        "run out of descriptors" => run_out_of_descriptors(),
+        "be bound to a stranger" => i32::from(bind_life_to_parent(u32::MAX).expect("a binding")),
+        other => panic!("there is no role {other:?}"),
+    };
+    exit_now(code);
+}
+
+fn control() -> Control {
+    let token = env::var(TOKEN).expect("a token");
+    Control::from_inherited(&token).expect("a channel")
+}
+
+fn lower(resource: Resource, limit: u64) {
+    let limit = Rlimit {
+        current: Some(limit),
+        maximum: Some(limit),
+    };
+    setrlimit(resource, limit).expect("a limit can be lowered");
+}
+
+fn abort() -> i32 {
+    lower(Resource::Core, 0);
+    std::process::abort()
+}
+
+/// Lives until the parent closes the channel.
+fn serve() -> i32 {
+    await_closed(&control());
+    0
+}
+
+/// Tells who it is and where one of its functions is.
+fn describe_image() -> i32 {
+    let offset = (play as *const () as usize).wrapping_sub(image::anchor());
+    let mut message = image::identity().as_bytes().to_vec();
+    message.extend(offset.to_ne_bytes());
+    control().send(&message, &[]).expect("the parent listens");
+    0
+}
+
+/// Maps what the parent sends for reading, finds that it cannot map it for writing, and sends back
+/// what is in it.
+fn map_memory() -> i32 {
+    let control = control();
+    let (_, mut handles) = receive(&control);
+    let memory = Memory::accept(handles.remove(0)).expect("memory");
+    memory
+        .map(Access::ReadWrite)
+        .expect_err("memory that the parent owns is not written");
+    let mapping = memory.map(Access::Read).expect("a mapping");
+    let mut contents = vec![0; mapping.len()];
+    // SAFETY: both are valid for the length, and the parent does not write meanwhile.
+    unsafe {
+        mapping
+            .as_ptr()
+            .copy_to_nonoverlapping(contents.as_mut_ptr(), contents.len());
+    }
+    control.send(&contents, &[]).expect("the parent listens");
+    0
+}
+
+/// Sleeps on the first word of the parent's memory until it is no longer 0, and tells what it is.
+fn sleep_on_a_word() -> i32 {
+    let control = control();
+    let (_, mut handles) = receive(&control);
+    let memory = Memory::accept(handles.remove(0)).expect("memory");
+    let mapping = memory.map(Access::Read).expect("a mapping");
+    // SAFETY: a mapping is aligned to a page and holds more than four bytes; all processes access
+    // the word atomically, and this one only loads it.
+    let word = unsafe { AtomicU32::from_ptr(mapping.as_ptr().cast()) };
+    control.send(b"ready", &[]).expect("the parent listens");
+    loop {
+        match word.load(Ordering::Acquire) {
+            0 => assert!(wait::wait(word, 0, None), "there is no timeout"),
+            value => return value.cast_signed(),
+        }
+    }
+}
+
+fn check_variables() -> i32 {
+    assert_eq!(env::var("PROCESSION_OS_TEST_SET").as_deref(), Ok("ä=1"));
+    assert!(env::var_os("PATH").is_none(), "the launch removes it");
+    assert!(env::args_os().len() == 1, "the launch has no arguments");
+    0
+}
+
+/// Checks that a channel that is not its own was not inherited, and that its own can be had once.
+fn check_descriptors() -> i32 {
+    let other = env::var("PROCESSION_OS_TEST_OTHER").expect("the token of another channel");
+    Control::from_inherited(&other).expect_err("the other channel is not for this child");
+    let _own = control();
+    let again = Control::from_inherited(&env::var(TOKEN).expect("a token"));
+    again.expect_err("a channel is inherited once");
+    0
+}
+
+/// Checks the signal sets that the kernel shows, before and after the preparation.
+fn check_signals() -> i32 {
+    let has = |set: &str, number: i32| {
+        let status = fs::read_to_string("/proc/self/status").expect("a status");
+        let line = status.lines().find_map(|line| line.strip_prefix(set));
+        let bits = u64::from_str_radix(line.expect("a set").trim(), 16).expect("a number");
+        bits & (1 << (number - 1)) != 0
+    };
+    assert!(
+        has("SigBlk:", libc::SIGINT),
+        "a child starts with it blocked"
+    );
+    assert!(
+        !has("SigIgn:", libc::SIGPIPE),
+        "a child starts with the default"
+    );
+    prepare_worker().expect("a preparation");
+    assert!(!has("SigBlk:", libc::SIGINT), "a worker does not block it");
+    assert!(has("SigIgn:", libc::SIGINT), "a worker ignores it");
+    assert!(has("SigIgn:", libc::SIGPIPE), "a worker ignores it");
+    0
+}
+
+/// Loses the status of a child as a program does that ignores SIGCHLD.
+fn ignore_children() -> i32 {
+    // SAFETY: no code is installed as a handler.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
+    let (child, control) = start("serve");
+    assert_eq!(child.try_reap().expect("an answer"), None, "it runs");
+    drop(control);
+    assert_eq!(end_of(&child), Exit::Unknown);
+    assert_eq!(end_of(&child), Exit::Unknown, "and stays so");
+    0
+}
+
+/// Checks that a channel does not take the place of a closed standard stream.
+fn close_the_streams() -> i32 {
+    for stream in 0..3 {
+        // SAFETY: nothing in this process uses the standard streams any more.
+        unsafe { libc::close(stream) };
+    }
+    let (one, other) = Control::pair().expect("a channel");
+    for end in [&one, &other] {
+        let descriptor: i32 = end.inherit_token().parse().expect("a descriptor");
+        if descriptor < 3 {
+            return 1;
+        }
+    }
+    0
+}
+
+/// Deletes the file that it runs from, and launches its image nevertheless.
+fn launch_from_a_deleted_file() -> i32 {
+    let file = env::current_exe().expect("a file");
+    fs::remove_file(&file).expect("its name can be deleted");
+    let (child, _control) = start("exit with 3");
+    match end_of(&child) {
+        Exit::Code(3) => 0,
+        _ => 1,
+    }
+}
+
+/// Launches a child that shares our end of the channel and is bound to us, and waits to be killed.
+fn have_a_bound_child() -> i32 {
+    let control = control();
+    let variables = [
+        (ROLE, "be bound".to_owned()),
+        (TOKEN, control.inherit_token()),
+    ]
+    .map(|(name, value)| (OsString::from(name), Some(OsString::from(value))));
+    let child = launch(&Launch {
+        executable: None,
+        arguments: &[],
+        variables: &variables,
+        control: &control,
+    });
+    end_of(&child.expect("a child"));
+    1
+}
+
+fn be_bound() -> i32 {
+    let control = control();
+    let is_bound = bind_life_to_parent(parent_pid()).expect("a binding");
+    assert!(is_bound, "the parent waits for this child");
+    control.send(b"bound", &[]).expect("the test listens");
+    await_closed(&control);
+    1
+}
+
+/// Asks for more memory than a file may have bytes, which would kill if the kernel were asked.
+fn limit_file_sizes() -> i32 {
+    lower(Resource::Fsize, 4096);
+    let within = Memory::create_shared("test", 4096);
+    drop(within.expect("this is within the limit"));
+    let error = Memory::create_shared("test", 4097).expect_err("this is over the limit");
+    i32::from(error.kind() != io::ErrorKind::FileTooLarge)
+}
+
+/// Launches a child that there is no descriptor left for, and finds that it is gone.
+fn run_out_of_descriptors() -> i32 {
+    let (_ours, theirs) = Control::pair().expect("a channel");
+    lower(Resource::Nofile, 32);
+    let taken: Vec<_> = iter::from_fn(|| dup(io::stdin()).ok()).collect();
+    let error = launch(&Launch {
+        executable: None,
+        arguments: &[],
+        variables: &[(ROLE.into(), Some("serve".into()))],
+        control: &theirs,
+    })
+    .expect_err("there is no descriptor");
+    drop(taken);
+    assert_eq!(error.raw_os_error(), Some(libc::EMFILE));
+    let children = wait_for_child(WaitOptions::NOHANG);
+    i32::from(children.err() != Some(Errno::CHILD))
+}
