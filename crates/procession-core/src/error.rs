@@ -88,6 +88,12 @@ impl Error {
         Self::new(Fault::TimedOut { what })
     }
 
+    /// A task that nobody wants any more.
+    #[cold]
+    pub fn cancelled() -> Self {
+        Self::new(Fault::Cancelled)
+    }
+
     /// A panic with its report.
     #[cold]
     pub fn panicked(worker: Option<WorkerId>, report: PanicReport) -> Self {

@@ -20,4 +20,4 @@ pub use config::Config;
 pub use handle::Pool;
 pub use stats::Stats;
 pub(crate) use collect::failure_of;
-pub use wait::Waitable;
+pub use wait::{Waitable, Whole};

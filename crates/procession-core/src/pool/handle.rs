@@ -7,7 +7,7 @@ use super::supervisor;
 use super::wait::Waitable;
 use crate::error::{Error, Result};
 use crate::face::Code;
-use crate::payload::{BulkSource, Finished, Output};
+use crate::payload::Output;
 use crate::task::{Batch, TaskCell};
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -159,13 +159,10 @@ impl Pool {
         inner.slots.iter().filter_map(|s| s.live.as_ref().map(|live| live.process.id().pid)).collect()
     }
 
-    /// Where large payloads are encoded to.
-    pub fn bulk_source(&self) -> &dyn BulkSource {
-        &*self.shared
-    }
-
-    /// Submits what was encoded already.
-    pub fn submit_finished(&self, code: Code, finished: Finished) -> Arc<TaskCell> {
-        self.shared.submit(code, finished).0
+    /// Takes the responses that are there. For those who ask without waiting.
+    pub fn collect(&self) {
+        let mut inner = self.shared.lock();
+        self.shared.collect(&mut inner);
+        self.shared.tell_leader(&mut inner);
     }
 }

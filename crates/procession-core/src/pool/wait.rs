@@ -78,6 +78,32 @@ impl Waitable for Batch {
     }
 }
 
+/// Every item of a batch having its outcome, delivered or not.
+#[derive(Debug)]
+pub struct Whole<'a>(pub &'a Batch);
+
+impl Waitable for Whole<'_> {
+    fn is_over(&self) -> bool {
+        self.0.is_done()
+    }
+
+    fn subscribe_thread(&self) -> bool {
+        self.0.subscribe_whole(|subscribers| subscribers.add_current_thread()).is_some()
+    }
+
+    fn unsubscribe_thread(&self) {
+        self.0.subscribe_whole(|subscribers| subscribers.remove_current_thread());
+    }
+
+    fn subscribe_waker(&self, waker: &Waker) -> Option<bool> {
+        self.0.subscribe_whole(|subscribers| subscribers.set_waker(waker))
+    }
+
+    fn unsubscribe_waker(&self) -> bool {
+        self.0.subscribe_whole(|subscribers| subscribers.remove_waker()).unwrap_or(false)
+    }
+}
+
 /// The pool having nothing queued and nothing running.
 pub(super) struct Drained<'a>(pub(super) &'a Shared);
 

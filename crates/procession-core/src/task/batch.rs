@@ -265,6 +265,22 @@ impl Batch {
         self.inner.lock().failure_unseen.clone()
     }
 
+    /// Runs `change` on the subscribers unless every item has its outcome.
+    pub(crate) fn subscribe_whole<R>(
+        &self,
+        change: impl FnOnce(&mut Subscribers) -> R,
+    ) -> Option<R> {
+        let mut inner = self.inner.lock();
+        let done = inner.sealed && inner.finished == inner.pushed;
+        (!done).then(|| change(&mut inner.subscribers))
+    }
+
+    /// Bytes of the items that were pushed and not yet cut into chunks.
+    pub fn uncut_bytes(&self) -> usize {
+        let inner = self.inner.lock();
+        inner.bytes.len() - inner.bytes_at
+    }
+
     /// Runs `change` on the subscribers unless there is news.
     pub(crate) fn subscribe<R>(&self, change: impl FnOnce(&mut Subscribers) -> R) -> Option<R> {
         let mut inner = self.inner.lock();

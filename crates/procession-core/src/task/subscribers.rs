@@ -39,11 +39,6 @@ impl Subscribers {
         }
     }
 
-    /// Whether somebody polls.
-    pub(crate) fn has_waker(&self) -> bool {
-        self.waker.is_some()
-    }
-
     /// Forgets the waker.
     pub(crate) fn remove_waker(&mut self) -> bool {
         self.waker.take().is_some()

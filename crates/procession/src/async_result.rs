@@ -1,0 +1,144 @@
+//! The result of a task that is on its way.
+
+use crate::codec;
+use crate::map::Gather;
+use crate::target::Returned;
+use procession_core::pool::{Pool, Waitable};
+use procession_core::task::TaskCell;
+use procession_core::{Error, Result};
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+/// The result of a task that is on its way. (`multiprocessing.pool.AsyncResult`.)
+///
+/// It may be waited for, asked, polled as a [`Future`] on any runtime, or dropped: the task runs all
+/// the same, and an error that nobody looked at is reported by `Pool::join`. Results may be taken in
+/// any order.
+#[must_use = "an error that nobody looks at is only reported when the pool is joined"]
+pub struct AsyncResult<R> {
+    pool: Pool,
+    source: Source<R>,
+    polled: bool,
+    returns: PhantomData<fn() -> R>,
+}
+
+pub(crate) enum Source<R> {
+    /// One task, whose value is decoded thus.
+    Task(Arc<TaskCell>, fn(&TaskCell) -> Option<Result<R>>),
+    /// A map.
+    Map(Box<dyn Gather<R> + Send>),
+}
+
+impl<R> fmt::Debug for AsyncResult<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AsyncResult").field("ready", &self.is_over()).finish_non_exhaustive()
+    }
+}
+
+// The only field that is ever pinned is none.
+impl<R> Unpin for AsyncResult<R> {}
+
+impl<R: Returned> AsyncResult<R> {
+    pub(crate) fn of_task(pool: Pool, cell: Arc<TaskCell>) -> Self {
+        let decode = |cell: &TaskCell| cell.take().map(codec::decode_outcome::<R>);
+        Self::new(pool, Source::Task(cell, decode))
+    }
+}
+
+impl<R> AsyncResult<R> {
+    pub(crate) fn new(pool: Pool, source: Source<R>) -> Self {
+        Self { pool, source, polled: false, returns: PhantomData }
+    }
+
+    fn with_goal<T>(&self, run: impl FnOnce(&dyn Waitable) -> T) -> T {
+        match &self.source {
+            Source::Task(cell, _) => run(&**cell),
+            Source::Map(map) => run(&map.whole()),
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.with_goal(|goal| goal.is_over())
+    }
+
+    fn take(&mut self) -> Result<R> {
+        let taken = match &mut self.source {
+            Source::Task(cell, decode) => decode(cell),
+            Source::Map(map) => map.take(),
+        };
+        taken.unwrap_or_else(|| Err(Error::usage("the result was taken before")))
+    }
+
+    /// Waits for the result and gives it. Woken by the outcome, whatever it is: every task has one.
+    ///
+    /// # Errors
+    /// Whatever became of the task instead of a value.
+    pub fn get(mut self) -> Result<R> {
+        self.wait();
+        self.take()
+    }
+
+    /// As [`get`](Self::get), for at most this long. After a time-out it may be asked again.
+    ///
+    /// # Errors
+    /// One that [`is_timed_out`](Error::is_timed_out) when there is no result yet; else as
+    /// [`get`](Self::get).
+    pub fn get_timeout(&mut self, timeout: Duration) -> Result<R> {
+        if self.wait_timeout(timeout) { self.take() } else { Err(Error::timed_out("get")) }
+    }
+
+    /// Waits until the task has its outcome. Woken by it.
+    pub fn wait(&self) {
+        self.with_goal(|goal| self.pool.wait_until(goal, None));
+    }
+
+    /// As [`wait`](Self::wait), for at most this long; `false` when there is no outcome yet.
+    pub fn wait_timeout(&self, timeout: Duration) -> bool {
+        let deadline = Instant::now().checked_add(timeout);
+        self.with_goal(|goal| self.pool.wait_until(goal, deadline))
+    }
+
+    /// Whether the task has its outcome.
+    pub fn ready(&self) -> bool {
+        if !self.is_over() {
+            // Nobody may be waiting, and so nobody collecting.
+            self.pool.collect();
+        }
+        self.is_over()
+    }
+
+    /// Whether the task returned a value; `None` when it has no outcome yet.
+    pub fn successful(&self) -> Option<bool> {
+        if !self.ready() {
+            return None;
+        }
+        match &self.source {
+            Source::Task(cell, _) => cell.succeeded(),
+            Source::Map(map) => Some(map.succeeded()),
+        }
+    }
+}
+
+impl<R> Future for AsyncResult<R> {
+    type Output = Result<R>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let pending = !self.is_over()
+            && self.with_goal(|goal| self.pool.poll(goal, context.waker()));
+        self.polled = pending;
+        if pending { Poll::Pending } else { Poll::Ready(self.take()) }
+    }
+}
+
+impl<R> Drop for AsyncResult<R> {
+    fn drop(&mut self) {
+        if self.polled {
+            self.with_goal(|goal| self.pool.stop_polling(goal));
+        }
+    }
+}

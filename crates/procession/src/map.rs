@@ -1,0 +1,264 @@
+//! Many calls at once: what `map` and its kin share.
+
+use crate::args::Args;
+use crate::codec;
+use crate::target::Returned;
+use procession_core::face::Code;
+use procession_core::message::Record;
+use procession_core::payload::{Input, Output};
+use procession_core::pool::{Pool, Whole};
+use procession_core::task::{Batch, Delivery};
+use procession_core::{Error, Result};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Most items that are encoded ahead of the workers.
+const AHEAD_ITEMS: usize = 64 * 1024;
+/// Most bytes that are encoded ahead of the workers.
+const AHEAD_BYTES: usize = 64 << 20;
+/// Most items in one step of encoding.
+const STEP_ITEMS: usize = 4096;
+/// Longest step of encoding, so that a slow iterator does not starve the workers.
+const STEP_TIME: Duration = Duration::from_micros(200);
+
+/// Calls `each` with index and result of every item that a delivery speaks of.
+pub(crate) fn unpack<R: Returned>(delivery: Delivery, mut each: impl FnMut(u64, Result<R>)) {
+    match delivery {
+        Delivery::Part { first, records, .. } => {
+            let mut rest = &records[..];
+            let mut index = first;
+            while let Some(record) = Record::split_first(&mut rest) {
+                each(index, codec::decode_result(&mut Input::Slice(record.bytes)));
+                index += 1;
+            }
+        }
+        Delivery::Item { index, value } => {
+            each(index, codec::decode_result(&mut Input::Bulk(&value, 0)));
+        }
+        Delivery::Failed { first, count, error } => {
+            for index in first..first + count {
+                each(index, Err(error.clone()));
+            }
+        }
+    }
+}
+
+/// Pushes an iterator's items into a batch, step by step.
+#[derive(Debug)]
+pub(crate) struct Feeder<I> {
+    items: Option<I>,
+    bytes: Vec<u8>,
+    lengths: Vec<u32>,
+    step: usize,
+}
+
+impl<A: Args, I: Iterator<Item = A>> Feeder<I> {
+    pub(crate) fn new(items: I) -> Self {
+        Self { items: Some(items), bytes: Vec::new(), lengths: Vec::new(), step: 4 }
+    }
+
+    /// Whether the iterator is used up.
+    pub(crate) fn is_done(&self) -> bool {
+        self.items.is_none()
+    }
+
+    /// Encodes the next items, at most `most`, pushes them and lets the workers know. Seals the
+    /// batch at the iterator's end.
+    ///
+    /// # Errors
+    /// When an item cannot be encoded; those before it were pushed.
+    pub(crate) fn step(&mut self, pool: &Pool, batch: &Arc<Batch>, most: usize) -> Result<()> {
+        let Some(items) = &mut self.items else { return Ok(()) };
+        self.bytes.clear();
+        self.lengths.clear();
+        let start = Instant::now();
+        let mut failure = None;
+        let mut output = Output::new(std::mem::take(&mut self.bytes), None);
+        while self.lengths.len() < most.min(self.step) {
+            if self.lengths.len() % 16 == 15 && start.elapsed() >= STEP_TIME {
+                break;
+            }
+            let Some(item) = items.next() else {
+                self.items = None;
+                break;
+            };
+            if let Err(error) = encode_item(&item, &mut output, &mut self.lengths) {
+                failure = Some(error);
+                break;
+            }
+        }
+        self.bytes = std::mem::take(output.bytes());
+        drop(output);
+        self.step = (self.step * 2).min(STEP_ITEMS);
+        batch.push(&self.bytes, &self.lengths);
+        if self.items.is_none() {
+            batch.seal();
+        }
+        pool.kick(batch, self.lengths.len() as u64);
+        failure.map_or(Ok(()), Err)
+    }
+}
+
+/// Writes an item behind its length.
+fn encode_item<A: Args>(item: &A, output: &mut Output<'_>, lengths: &mut Vec<u32>) -> Result<()> {
+    let start = output.len();
+    output.bytes().extend_from_slice(&[0; 4]);
+    let encoded = item.encode(output).map_err(|error| Error::codec(error.to_string()));
+    let length = u32::try_from(output.len() - start - 4)
+        .map_err(|_| Error::codec("an item of a map is larger than 4 GiB"));
+    match encoded.and(length) {
+        Ok(length) => {
+            output.bytes()[start..start + 4].copy_from_slice(&length.to_le_bytes());
+            lengths.push(length + 4);
+            Ok(())
+        }
+        Err(error) => {
+            output.bytes().truncate(start);
+            Err(error)
+        }
+    }
+}
+
+/// The results of a map as they come in.
+#[derive(Debug)]
+pub(crate) struct Results<R> {
+    values: Vec<Option<R>>,
+    failure: Option<(u64, Error)>,
+}
+
+impl<R: Returned> Results<R> {
+    pub(crate) fn new() -> Self {
+        Self { values: Vec::new(), failure: None }
+    }
+
+    /// Takes in everything that was delivered.
+    fn drain(&mut self, batch: &Batch) {
+        while let Some(delivery) = batch.take_delivery() {
+            unpack(delivery, |index, result| self.put(index, result));
+        }
+    }
+
+    fn put(&mut self, index: u64, result: Result<R>) {
+        match result {
+            Ok(value) => {
+                let at = index as usize;
+                if self.values.len() <= at {
+                    self.values.resize_with(at + 1, || None);
+                }
+                self.values[at] = Some(value);
+            }
+            Err(error) => {
+                if self.failure.as_ref().is_none_or(|(first, _)| index < *first) {
+                    self.failure = Some((index, error));
+                }
+            }
+        }
+    }
+
+    /// All values in order, or the failure of the first item that failed.
+    fn finish(&mut self) -> Result<Vec<R>> {
+        match self.failure.take() {
+            Some((_, error)) => Err(error),
+            None => Ok(std::mem::take(&mut self.values).into_iter().flatten().collect()),
+        }
+    }
+}
+
+/// Runs a whole map and waits for it.
+pub(crate) fn run<A, R, I>(pool: &Pool, code: Code, chunk: Option<usize>, items: I) -> Result<Vec<R>>
+where
+    A: Args,
+    R: Returned,
+    I: Iterator<Item = A>,
+{
+    let batch = Arc::new(Batch::new(code, chunk));
+    let mut feeder = Feeder::new(items);
+    let mut results = Results::new();
+    loop {
+        while !feeder.is_done() && batch.uncut() < AHEAD_ITEMS && batch.uncut_bytes() < AHEAD_BYTES {
+            if let Err(error) = feeder.step(pool, &batch, usize::MAX) {
+                batch.abandon();
+                return Err(error);
+            }
+            results.drain(&batch);
+            if let Some(error) = batch.given_up() {
+                return Err(error);
+            }
+        }
+        results.drain(&batch);
+        if batch.is_done() {
+            results.drain(&batch);
+            return results.finish();
+        }
+        pool.wait_until(&*batch, None);
+    }
+}
+
+/// A map that somebody will ask for later.
+pub(crate) trait Gather<R> {
+    /// What to wait for.
+    fn whole(&self) -> Whole<'_>;
+
+    /// Whether no item failed, once all have their outcome.
+    fn succeeded(&self) -> bool;
+
+    /// The result; `None` when it was taken before.
+    fn take(&mut self) -> Option<Result<R>>;
+}
+
+/// A map whose items were all pushed.
+#[derive(Debug)]
+pub(crate) struct MapLater<R> {
+    batch: Arc<Batch>,
+    results: Option<Results<R>>,
+    refused: Option<Error>,
+}
+
+impl<R: Returned> MapLater<R> {
+    /// Pushes all items of an iterator.
+    pub(crate) fn start<A: Args, I: Iterator<Item = A>>(
+        pool: &Pool,
+        code: Code,
+        chunk: Option<usize>,
+        items: I,
+    ) -> Self {
+        let batch = Arc::new(Batch::new(code, chunk));
+        let mut feeder = Feeder::new(items);
+        let mut refused = None;
+        while !feeder.is_done() {
+            if let Err(error) = feeder.step(pool, &batch, usize::MAX) {
+                batch.abandon();
+                refused = Some(error);
+                break;
+            }
+            if batch.given_up().is_some() {
+                break;
+            }
+        }
+        Self { batch, results: Some(Results::new()), refused }
+    }
+
+    /// A map that failed before it could be started.
+    pub(crate) fn refused(error: Error) -> Self {
+        let batch = Arc::new(Batch::new(0, None));
+        batch.seal();
+        Self { batch, results: Some(Results::new()), refused: Some(error) }
+    }
+}
+
+impl<R: Returned> Gather<Vec<R>> for MapLater<R> {
+    fn whole(&self) -> Whole<'_> {
+        Whole(&self.batch)
+    }
+
+    fn succeeded(&self) -> bool {
+        self.refused.is_none() && !self.batch.has_failed()
+    }
+
+    fn take(&mut self) -> Option<Result<Vec<R>>> {
+        let mut results = self.results.take()?;
+        results.drain(&self.batch);
+        let refused = self.refused.take().or_else(|| self.batch.given_up());
+        Some(refused.map_or_else(|| results.finish(), Err))
+    }
+}
