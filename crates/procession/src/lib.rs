@@ -80,6 +80,8 @@ pub fn cpu_count() -> usize {
 /// What the macros expand to. Not for use by hand; may change at any time.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::codec::CodecError;
+
     /// The body of a `#[procession::main]`.
     pub fn run_main<R>(main: impl FnOnce() -> R) -> R {
         super::init();

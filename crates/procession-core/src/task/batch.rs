@@ -255,6 +255,31 @@ impl Batch {
         inner.subscribers.wake()
     }
 
+    /// Nobody wants the rest: what was not cut yet never runs.
+    pub fn abandon(&self) {
+        let mut inner = self.inner.lock();
+        let count = inner.lengths.len() as u64;
+        inner.lengths.clear();
+        inner.bytes.clear();
+        inner.bytes_at = 0;
+        inner.next += count;
+        inner.finished += count;
+        inner.sealed = true;
+        inner.subscribers.wake();
+    }
+
+    /// Items pushed so far.
+    pub fn pushed(&self) -> u64 {
+        self.inner.lock().pushed
+    }
+
+    /// Whether an item has failed.
+    pub fn has_failed(&self) -> bool {
+        let inner = self.inner.lock();
+        inner.given_up.is_some()
+            || inner.deliveries.iter().any(|delivery| matches!(delivery, Delivery::Failed { .. }))
+    }
+
     /// Why the batch takes no more items, if it was given up.
     pub fn given_up(&self) -> Option<Error> {
         self.inner.lock().given_up.clone()

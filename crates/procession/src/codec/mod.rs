@@ -1,0 +1,71 @@
+//! How values become bytes and come back.
+//!
+//! Everything goes through serde and postcard, a compact binary format with a written
+//! specification, except vectors of plain numbers at the top level of an argument or result: their
+//! memory is copied as it is. Both ends are the same build on the same machine, which the hello has
+//! checked, so the memory means the same there.
+
+mod described;
+mod error;
+mod flavor;
+mod plain;
+#[cfg(test)]
+mod tests;
+
+pub use described::Described;
+pub use error::CodecError;
+
+use crate::target::Returned;
+use flavor::Append;
+use procession_core::payload::{Input, Output, Value};
+use procession_core::{Error, Result};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::any::type_name;
+
+/// Appends a value to an output.
+pub(crate) fn encode_value<T: Serialize + 'static>(
+    value: &T,
+    output: &mut Output<'_>,
+) -> std::result::Result<(), CodecError> {
+    if plain::encode(value, output) {
+        return Ok(());
+    }
+    postcard::serialize_with_flavor(value, Append::new(output.bytes()))
+        .map_err(|error| CodecError::encoding(type_name::<T>(), error))
+}
+
+/// Takes a value off an input.
+pub(crate) fn decode_value<T: DeserializeOwned + 'static>(
+    input: &mut Input<'_>,
+) -> std::result::Result<T, CodecError> {
+    if let Some(decoded) = plain::decode::<T>(input) {
+        return decoded.ok_or_else(|| CodecError::truncated(type_name::<T>()));
+    }
+    let bytes = input.slice();
+    let before = bytes.len();
+    let (value, rest) = postcard::take_from_bytes(bytes)
+        .map_err(|error| CodecError::decoding(type_name::<T>(), error))?;
+    let used = before - rest.len();
+    input.advance(used);
+    Ok(value)
+}
+
+/// Decodes a task's result, which must be all there is.
+pub(crate) fn decode_result<R: Returned>(input: &mut Input<'_>) -> Result<R> {
+    let value = decode_value(input).and_then(|value| finish::<R>(input).map(|()| value));
+    value.map_err(|error| Error::codec(error.to_string()))
+}
+
+/// Decodes what became of a task.
+pub(crate) fn decode_outcome<R: Returned>(outcome: Result<Value>) -> Result<R> {
+    decode_result(&mut outcome?.input())
+}
+
+/// Checks that nothing is left of an input.
+pub(crate) fn finish<T>(input: &Input<'_>) -> std::result::Result<(), CodecError> {
+    match input.remaining() {
+        0 => Ok(()),
+        count => Err(CodecError::trailing(type_name::<T>(), count)),
+    }
+}

@@ -1,0 +1,130 @@
+//! How a function becomes a code reference, and back: the one file of the facade with unsafe code.
+//!
+//! A function item, and a closure that captures nothing, is known by its type alone: its value has
+//! no bytes. So for each such type `F` with arguments `A` there is a function [`run_one::<F, A>`]
+//! in the executable, compiled into it because the parent named it, and its address stands for the
+//! call. Position-independent executables lie elsewhere in each process, so what crosses is the
+//! distance from an anchor, a static of the same image. (A static, not a function: functions may be
+//! duplicated or merged, and then the distance from one of them means nothing. That the *target*
+//! may be merged with another is harmless: merged functions do the same.)
+//!
+//! # Why turning a distance back into a function is sound
+//!
+//! 1. The distance was made by [`code_of`] in a process whose image has a certain identity, and the
+//!    function lay in that image (checked there: one in another shared library is refused).
+//! 2. It is used only in a child that has the same identity: the child compares it with the parent's
+//!    before it runs anything, and refuses otherwise. The same image has the same function at the
+//!    same distance.
+//! 3. Only the parent sends distances, over a segment that nobody else can write. A child trusts its
+//!    parent: who starts a program decides what it does. The parent never resolves one.
+//! 4. As a last line, a distance that does not land in the image's executable segments is refused.
+//!
+//! # Why summoning the function's value is sound
+//!
+//! `F` has no bytes (refused at compile time otherwise), so any aligned pointer reads it. The type is
+//! inhabited, because the parent was given a value of it; it is `Copy`, so one more of them can
+//! exist, and `Send`, so one can exist on another thread, of which another process's is a stricter
+//! kind.
+
+#![allow(unsafe_code)]
+
+use crate::args::Args;
+use crate::codec::{self, CodecError};
+use crate::target::{Returned, Target};
+use procession_core::face::{CallError, Code, Face};
+use procession_core::payload::{Input, Output};
+use procession_core::{Error, Result};
+use procession_os::image;
+use std::any::type_name;
+use std::ptr::NonNull;
+
+/// What every code reference leads to: decodes arguments, calls, encodes the result.
+type Entry = fn(&mut Input<'_>, &mut Output<'_>) -> std::result::Result<(), CodecError>;
+
+/// Runs the functions of this program's image.
+#[derive(Debug)]
+pub(crate) struct RustFace;
+
+/// The face that every process of the program installs.
+pub(crate) static FACE: RustFace = RustFace;
+
+impl Face for RustFace {
+    fn call(
+        &self,
+        code: Code,
+        input: &mut Input<'_>,
+        output: &mut Output<'_>,
+    ) -> std::result::Result<(), CallError> {
+        let result = match resolve(code) {
+            Some(entry) => entry(input, output),
+            None => Err(CodecError::unknown_function()),
+        };
+        result.map_err(|error| CallError { message: error.to_string() })
+    }
+}
+
+/// The code reference of a call of `F` with `A`.
+///
+/// # Errors
+/// When the function lies in another shared library than this crate.
+pub(crate) fn code_of<F, A>() -> Result<Code>
+where
+    F: Target<A>,
+    F::Output: Returned,
+    A: Args,
+{
+    const {
+        assert!(
+            size_of::<F>() == 0,
+            "only a plain function, or a closure that captures nothing, can run in another \
+             process: pass what the closure captures as an argument, and pass the function \
+             itself, not a pointer to it"
+        );
+    }
+    let entry: Entry = run_one::<F, A>;
+    let address = entry as usize;
+    if !image::contains(address) {
+        return Err(Error::refused(format!(
+            "`{}` lies in another shared library than procession itself and cannot be named in \
+             another process; call it from a function of the program",
+            type_name::<F>()
+        )));
+    }
+    Ok(address.wrapping_sub(image::anchor()) as u64)
+}
+
+/// The function that a code reference of this very image stands for.
+fn resolve(code: Code) -> Option<Entry> {
+    let address = image::anchor().wrapping_add(usize::try_from(code).ok()?);
+    if !image::contains(address) {
+        return None;
+    }
+    let pointer = std::ptr::with_exposed_provenance::<()>(address);
+    // SAFETY: by points 1 to 3 above the address is that of a `run_one`, whose type this is.
+    Some(unsafe { std::mem::transmute::<*const (), Entry>(pointer) })
+}
+
+/// One call, from bytes to bytes.
+fn run_one<F, A>(
+    input: &mut Input<'_>,
+    output: &mut Output<'_>,
+) -> std::result::Result<(), CodecError>
+where
+    F: Target<A>,
+    F::Output: Returned,
+    A: Args,
+{
+    const { assert!(size_of::<F>() == 0) }
+    let args = A::decode(input)?;
+    codec::finish::<A>(input)?;
+    // SAFETY: `F` has no bytes, and a dangling pointer is aligned; the last section above says why
+    // a value of it may be made here.
+    let function = unsafe { NonNull::<F>::dangling().read() };
+    codec::encode_value(&function.call(args), output)
+}
+
+extern "C" fn before_main() {
+    procession_core::start::bootstrap::before_main(&FACE);
+}
+
+procession_os::before_main!(before_main);

@@ -1,0 +1,427 @@
+//! The pool.
+
+use crate::args::Args;
+use crate::async_result::{AsyncResult, Source};
+use crate::entry;
+use crate::imap::{Imap, ImapUnordered};
+use crate::map::{self, MapLater};
+use crate::target::{Returned, Target};
+use procession_core::face::Code;
+use procession_core::payload::{Finished, Output};
+use procession_core::pool::{Config, Pool as Core, Stats};
+use procession_core::{Error, Result};
+use std::time::Duration;
+
+/// Worker processes that take tasks and give results back. (`multiprocessing.Pool`.)
+///
+/// A task is a call of a plain function, or of a closure that captures nothing, with a tuple of
+/// arguments. Submitting never waits for a worker, results may be taken in any order, and every
+/// task ends in exactly one outcome.
+///
+/// ```
+/// use procession::Pool;
+///
+/// fn add(a: i64, b: i64) -> i64 {
+///     a + b
+/// }
+///
+/// #[procession::main]
+/// fn main() -> procession::Result<()> {
+///     let pool = Pool::new(2)?;
+///     let sum = pool.apply_async(add, (40, 2));
+///     assert_eq!(sum.get()?, 42);
+///     assert_eq!(pool.starmap(add, [(1, 2), (3, 4)])?, [3, 7]);
+///     pool.close();
+///     pool.join()
+/// }
+/// ```
+///
+/// # The end of a pool
+///
+/// [`close`](Self::close) and [`join`](Self::join) let everything finish; `join` returns the first
+/// failure that nobody has looked at. [`terminate`](Self::terminate), and dropping the pool without
+/// a `join`, end it at once: unfinished tasks fail with [`Error::is_terminated`], and when the call
+/// returns the workers are gone.
+#[derive(Debug)]
+pub struct Pool {
+    core: Core,
+}
+
+impl Pool {
+    /// A pool of this many processes. They start side by side; tasks may be submitted at once.
+    ///
+    /// # Errors
+    /// When `processes` is 0, this program does not call `#[procession::main]` or
+    /// [`init`](crate::init), or the system cannot make processes. What goes wrong while a worker
+    /// starts is the error of the next task and of [`join`](Self::join).
+    pub fn new(processes: usize) -> Result<Self> {
+        Self::builder().processes(processes).build()
+    }
+
+    /// Options for a pool.
+    pub fn builder() -> PoolBuilder {
+        PoolBuilder { config: Config::default(), failure: None }
+    }
+
+    /// Calls a function in a worker and waits for what it returns.
+    ///
+    /// # Errors
+    /// Whatever became of the task instead of a value.
+    pub fn apply<F, A>(&self, function: F, args: A) -> Result<F::Output>
+    where
+        F: Target<A>,
+        F::Output: Returned,
+        A: Args,
+    {
+        self.apply_async(function, args).get()
+    }
+
+    /// Has a function called in a worker; the result is on its way when this returns. Never waits
+    /// for a worker.
+    ///
+    /// Arguments that cannot be encoded are the result's error, and nothing is sent.
+    pub fn apply_async<F, A>(&self, function: F, args: A) -> AsyncResult<F::Output>
+    where
+        F: Target<A>,
+        F::Output: Returned,
+        A: Args,
+    {
+        // The function is known by its type; its value has no bytes.
+        let _ = function;
+        let submitted = entry::code_of::<F, A>().and_then(|code| {
+            let encode = |output: &mut Output<'_>| args.encode(output);
+            self.core.submit(code, encode).map_err(|error| Error::codec(error.to_string()))
+        });
+        let cell = submitted.unwrap_or_else(Core::failed);
+        AsyncResult::of_task(self.core.clone(), cell)
+    }
+
+    /// Calls a function on every item, in the workers, and waits for the results, in order.
+    ///
+    /// Items travel in chunks sized by the measured time of an item; see
+    /// [`chunksize`](Self::chunksize) to fix that size. As in Python, everything is run even if an
+    /// item fails.
+    ///
+    /// # Errors
+    /// The failure of the first item, in order, that has one; an item that cannot be encoded.
+    pub fn map<F, T, I>(&self, function: F, items: I) -> Result<Vec<F::Output>>
+    where
+        F: Target<(T,)>,
+        F::Output: Returned,
+        (T,): Args,
+        I: IntoIterator<Item = T>,
+    {
+        self.chunked(None).map(function, items)
+    }
+
+    /// As [`map`](Self::map), without waiting. The items are taken from the iterator at once.
+    pub fn map_async<F, T, I>(&self, function: F, items: I) -> AsyncResult<Vec<F::Output>>
+    where
+        F: Target<(T,)>,
+        F::Output: Returned,
+        (T,): Args,
+        I: IntoIterator<Item = T>,
+    {
+        self.chunked(None).map_async(function, items)
+    }
+
+    /// As [`map`](Self::map) for functions of several parameters: each item is a tuple of
+    /// arguments.
+    ///
+    /// # Errors
+    /// As [`map`](Self::map).
+    pub fn starmap<F, A, I>(&self, function: F, items: I) -> Result<Vec<F::Output>>
+    where
+        F: Target<A>,
+        F::Output: Returned,
+        A: Args,
+        I: IntoIterator<Item = A>,
+    {
+        self.chunked(None).starmap(function, items)
+    }
+
+    /// As [`starmap`](Self::starmap), without waiting.
+    pub fn starmap_async<F, A, I>(&self, function: F, items: I) -> AsyncResult<Vec<F::Output>>
+    where
+        F: Target<A>,
+        F::Output: Returned,
+        A: Args,
+        I: IntoIterator<Item = A>,
+    {
+        self.chunked(None).starmap_async(function, items)
+    }
+
+    /// The results of a function on every item, in order, one by one.
+    ///
+    /// Lazy: items are taken from the iterator only as far as keeps the workers busy, so an endless
+    /// one is fine. Each item has its own result or error. Dropping the iterator drops what was not
+    /// sent.
+    pub fn imap<F, T, I>(
+        &self,
+        function: F,
+        items: I,
+    ) -> Imap<impl Iterator<Item = (T,)> + use<F, T, I>, F::Output>
+    where
+        F: Target<(T,)>,
+        F::Output: Returned,
+        (T,): Args,
+        I: IntoIterator<Item = T>,
+    {
+        self.chunked(None).imap(function, items)
+    }
+
+    /// As [`imap`](Self::imap), but each result comes as soon as it is there.
+    pub fn imap_unordered<F, T, I>(
+        &self,
+        function: F,
+        items: I,
+    ) -> ImapUnordered<impl Iterator<Item = (T,)> + use<F, T, I>, F::Output>
+    where
+        F: Target<(T,)>,
+        F::Output: Returned,
+        (T,): Args,
+        I: IntoIterator<Item = T>,
+    {
+        self.chunked(None).imap_unordered(function, items)
+    }
+
+    /// The map family with chunks of a fixed number of items, Python's `chunksize`.
+    ///
+    /// Without it chunks follow the measured time of an item, which is right unless items differ
+    /// wildly in a way that you know.
+    pub fn chunksize(&self, items: usize) -> Chunked<'_> {
+        self.chunked(Some(items.max(1)))
+    }
+
+    fn chunked(&self, items: Option<usize>) -> Chunked<'_> {
+        Chunked { pool: self, items }
+    }
+
+    /// Takes no more tasks. What was submitted is finished.
+    pub fn close(&self) {
+        self.core.close();
+    }
+
+    /// Waits until every task has its outcome and the workers have ended. Results that were not
+    /// taken stay where they are. Woken by the last of them.
+    ///
+    /// # Errors
+    /// The first failure that nobody has looked at, so that no error vanishes; why the pool is
+    /// broken, if it is; that it was not [closed](Self::close).
+    pub fn join(&self) -> Result<()> {
+        self.core.join()
+    }
+
+    /// Ends the pool at once. Unfinished tasks fail with [`Error::is_terminated`]; the workers get
+    /// SIGTERM and, after a grace period, SIGKILL. They are gone when this returns.
+    pub fn terminate(&self) {
+        self.core.terminate();
+    }
+
+    /// What the pool has done so far.
+    pub fn stats(&self) -> Stats {
+        self.core.stats()
+    }
+
+    /// Process ids of the workers that live, in the order of their places.
+    pub fn worker_pids(&self) -> Vec<u32> {
+        self.core.worker_pids()
+    }
+
+    /// How many processes the pool has, when all are there.
+    pub fn processes(&self) -> usize {
+        self.core.workers()
+    }
+}
+
+impl Drop for Pool {
+    /// Ends the pool as [`terminate`](Self::terminate) does, unless it was joined. Waits for the
+    /// workers' ends, no longer than the grace period and a bound.
+    fn drop(&mut self) {
+        self.core.terminate();
+    }
+}
+
+/// A pool whose maps use chunks of a fixed size; see [`Pool::chunksize`].
+#[derive(Debug, Clone, Copy)]
+pub struct Chunked<'a> {
+    pool: &'a Pool,
+    items: Option<usize>,
+}
+
+impl Chunked<'_> {
+    /// As [`Pool::map`].
+    ///
+    /// # Errors
+    /// As [`Pool::map`].
+    pub fn map<F, T, I>(&self, function: F, items: I) -> Result<Vec<F::Output>>
+    where
+        F: Target<(T,)>,
+        F::Output: Returned,
+        (T,): Args,
+        I: IntoIterator<Item = T>,
+    {
+        self.starmap(function, items.into_iter().map(|item| (item,)))
+    }
+
+    /// As [`Pool::map_async`].
+    pub fn map_async<F, T, I>(&self, function: F, items: I) -> AsyncResult<Vec<F::Output>>
+    where
+        F: Target<(T,)>,
+        F::Output: Returned,
+        (T,): Args,
+        I: IntoIterator<Item = T>,
+    {
+        self.starmap_async(function, items.into_iter().map(|item| (item,)))
+    }
+
+    /// As [`Pool::starmap`].
+    ///
+    /// # Errors
+    /// As [`Pool::map`].
+    pub fn starmap<F, A, I>(&self, _function: F, items: I) -> Result<Vec<F::Output>>
+    where
+        F: Target<A>,
+        F::Output: Returned,
+        A: Args,
+        I: IntoIterator<Item = A>,
+    {
+        map::run(&self.pool.core, code::<F, A>()?, self.items, items.into_iter())
+    }
+
+    /// As [`Pool::starmap_async`].
+    pub fn starmap_async<F, A, I>(&self, _function: F, items: I) -> AsyncResult<Vec<F::Output>>
+    where
+        F: Target<A>,
+        F::Output: Returned,
+        A: Args,
+        I: IntoIterator<Item = A>,
+    {
+        let core = &self.pool.core;
+        let later = match code::<F, A>() {
+            Ok(code) => MapLater::start(core, code, self.items, items.into_iter()),
+            Err(error) => MapLater::refused(error),
+        };
+        AsyncResult::new(core.clone(), Source::Map(Box::new(later)))
+    }
+
+    /// As [`Pool::imap`].
+    pub fn imap<F, T, I>(
+        &self,
+        _function: F,
+        items: I,
+    ) -> Imap<impl Iterator<Item = (T,)> + use<F, T, I>, F::Output>
+    where
+        F: Target<(T,)>,
+        F::Output: Returned,
+        (T,): Args,
+        I: IntoIterator<Item = T>,
+    {
+        let items = items.into_iter().map(|item| (item,));
+        Imap::new(&self.pool.core, code::<F, (T,)>(), self.items, items)
+    }
+
+    /// As [`Pool::imap_unordered`].
+    pub fn imap_unordered<F, T, I>(
+        &self,
+        _function: F,
+        items: I,
+    ) -> ImapUnordered<impl Iterator<Item = (T,)> + use<F, T, I>, F::Output>
+    where
+        F: Target<(T,)>,
+        F::Output: Returned,
+        (T,): Args,
+        I: IntoIterator<Item = T>,
+    {
+        let items = items.into_iter().map(|item| (item,));
+        ImapUnordered::new(&self.pool.core, code::<F, (T,)>(), self.items, items)
+    }
+}
+
+fn code<F, A>() -> Result<Code>
+where
+    F: Target<A>,
+    F::Output: Returned,
+    A: Args,
+{
+    entry::code_of::<F, A>()
+}
+
+/// Options for a [`Pool`].
+///
+/// ```
+/// use procession::Pool;
+///
+/// fn prepare(level: u8) {
+///     assert!(level < 3);
+/// }
+///
+/// #[procession::main]
+/// fn main() -> procession::Result<()> {
+///     let pool = Pool::builder().processes(2).initializer(prepare, (1,)).build()?;
+///     assert_eq!(pool.apply(|| 7, ())?, 7);
+///     Ok(())
+/// }
+/// ```
+#[derive(Debug)]
+#[must_use = "a builder does nothing until it is built"]
+pub struct PoolBuilder {
+    config: Config,
+    failure: Option<Error>,
+}
+
+impl PoolBuilder {
+    /// How many processes; [`cpu_count`](crate::cpu_count) unless told.
+    pub fn processes(mut self, count: usize) -> Self {
+        self.config.workers = count;
+        self
+    }
+
+    /// A call that each worker makes once, before its first task. If it panics the worker counts as
+    /// not started; after a few such starts the pool is broken, and says why.
+    pub fn initializer<F, A>(mut self, function: F, args: A) -> Self
+    where
+        F: Target<A>,
+        F::Output: Returned,
+        A: Args,
+    {
+        let _ = function;
+        let mut output = Output::new(Vec::new(), None);
+        let encoded = args.encode(&mut output).map_err(|error| Error::codec(error.to_string()));
+        match encoded.and_then(|()| entry::code_of::<F, A>()) {
+            Ok(code) => {
+                let bytes = match output.finish().0 {
+                    Finished::Private(bytes) => bytes,
+                    Finished::Bulk(bulk) => bulk.to_vec(),
+                };
+                self.config.initializer = Some((code, bytes));
+            }
+            Err(error) => self.failure = Some(error),
+        }
+        self
+    }
+
+    /// Workers are named this, a hyphen and their place from 1; `PoolWorker` unless told.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.config.name = name.into();
+        self
+    }
+
+    /// Longest time from the launch of a worker until its initializer has returned; 60 s unless
+    /// told. A worker that takes longer is killed and counts as not started.
+    pub fn start_timeout(mut self, timeout: Duration) -> Self {
+        self.config.start_timeout = timeout;
+        self
+    }
+
+    /// Starts the workers.
+    ///
+    /// # Errors
+    /// As [`Pool::new`]; also when the initializer's arguments could not be encoded.
+    pub fn build(self) -> Result<Pool> {
+        if let Some(error) = self.failure {
+            return Err(error);
+        }
+        Ok(Pool { core: Core::start(self.config)? })
+    }
+}
