@@ -1,21 +1,30 @@
 //! Waking a side that sleeps, and only then.
 //!
 //! A doorbell has two words. The *wait word* belongs to the waker and moves whenever there is
-//! something to see (a tail, a head, a counter). The *sleep flag* belongs to the sleeper: odd while
-//! it sleeps or is about to; each sleep has a number of its own, so that one is woken once.
+//! something to see (a tail, a head, a counter). The *sleep flag* belongs to the sleeper:
+//!
+//! | bits of the flag | meaning |
+//! |---|---|
+//! | 0..32 | number of the sleep: odd while it lasts or is about to begin, even while awake |
+//! | 32..64 | the wait word that the sleeper saw, and on which it would sleep |
 //!
 //! | sleeper | waker |
 //! |---|---|
-//! | S1 store flag = odd | W1 store the wait word |
+//! | S1 store flag = (odd, seen) | W1 store the wait word |
 //! | S2 fence | W2 fence |
-//! | S3 load the wait word; if it moved, do not sleep | W3 load the flag; if odd, W4 futex wake |
-//! | S5 futex wait while the word is as in S3 | |
+//! | S3 load the wait word; if it is not `seen`, do not sleep | W3 load the flag; if odd, W4 futex wake |
+//! | S5 futex wait while the word is `seen` | |
 //! | S6 store flag = even | |
 //!
 //! No wake-up is lost. The two fences are ordered one way or the other. If S2 comes first, W3 sees
 //! the odd flag and the waker wakes: either the sleeper sleeps already, or its futex wait finds the
 //! word of W1 and returns. If W2 comes first, S3 sees the word of W1 and the sleeper does not sleep.
 //! (`ORDER(doorbell)` marks both fences.)
+//!
+//! A waker wakes each sleep once. It may do so only because it compares its word with `seen`: a
+//! futex wake that came before S5 with the word still `seen` would wake nobody, and to skip the
+//! next one then would leave the sleeper asleep. Once the word has moved beyond `seen`, S5 returns
+//! by itself, and every further wake of that sleep is superfluous.
 //!
 //! | who dies after | what follows |
 //! |---|---|
@@ -39,22 +48,28 @@ impl SleepFlag {
         Self { at }
     }
 
-    fn step(self, own: &Segment) {
-        let flag = own.word32(self.at);
-        flag.store(flag.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    fn step(self, own: &Segment, seen: u32) {
+        let flag = own.word64(self.at);
+        let number = (flag.load(Ordering::Relaxed) as u32).wrapping_add(1);
+        flag.store(u64::from(seen) << 32 | u64::from(number), Ordering::Relaxed);
     }
 
-    /// Says that this side is about to sleep. It must look at the wait word again afterwards, and
-    /// [`lower`](Self::lower) the flag once awake.
-    pub fn raise(self, own: &Segment) {
-        self.step(own);
+    /// Says that this side is about to sleep while the wait word is `seen`. It must look at the
+    /// wait word again afterwards, and [`lower`](Self::lower) the flag once awake.
+    pub fn raise(self, own: &Segment, seen: u32) {
+        self.step(own, seen);
         // ORDER(doorbell): the sleeper's fence, S2.
         fence(Ordering::SeqCst);
     }
 
     /// Says that this side is awake.
     pub fn lower(self, own: &Segment) {
-        self.step(own);
+        self.step(own, 0);
+    }
+
+    /// Whether the side whose segment this is sleeps, or is about to.
+    pub fn is_raised(self, own: &Segment) -> bool {
+        own.word64(self.at).load(Ordering::Relaxed) % 2 == 1
     }
 
     /// Sleeps until the word at `word_at` of the peer's segment is not `seen` any more, or time is
@@ -67,7 +82,7 @@ impl SleepFlag {
         seen: u32,
         timeout: Option<Duration>,
     ) {
-        self.raise(own);
+        self.raise(own, seen);
         if peer.word32(word_at).load(Ordering::Acquire) == seen {
             peer.wait(word_at, seen, timeout);
         }
@@ -89,12 +104,18 @@ impl Bell {
         Self { word_at, flag_at, woken: 0 }
     }
 
-    /// Wakes the peer if it sleeps. The wait word was stored and [`settle`] called before.
+    /// Wakes the peer if it sleeps and there is something that it has not seen. The wait word was
+    /// stored and [`settle`] called before.
     #[inline]
     pub fn wake_if_asleep(&mut self, own: &Segment, peer: &Segment) {
-        let flag = peer.word32(self.flag_at).load(Ordering::Relaxed);
-        if flag % 2 == 1 && flag != self.woken {
-            self.woken = flag;
+        let flag = peer.word64(self.flag_at).load(Ordering::Relaxed);
+        let (number, seen) = (flag as u32, (flag >> 32) as u32);
+        if number.is_multiple_of(2) || number == self.woken {
+            return;
+        }
+        // This side is the word's only writer.
+        if own.word32(self.word_at).load(Ordering::Relaxed) != seen {
+            self.woken = number;
             own.wake(self.word_at);
         }
     }

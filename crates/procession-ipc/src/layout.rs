@@ -9,7 +9,7 @@
 //! | magic, layout version | 0, 8 | worker, once |
 //! | request tail | 64 | worker, each look; its wait word |
 //! | bell request | 72 | worker, after each frame |
-//! | leader asleep, supervisor asleep | 80, 84 | worker, after each frame |
+//! | leader asleep, supervisor asleep | 80, 88 | worker, after each frame |
 //! | response head | 128 | worker, when its ring looks full; its wait word then |
 //! | bulk released | 256.. | worker, when it wants a bulk segment |
 //! | request ring | 4096.. | worker |
@@ -18,7 +18,7 @@
 //! |---|---|---|
 //! | response tail | 64 | parent, each look; the leader's wait word |
 //! | urgent | 68 | the supervisor's wait word |
-//! | worker asleep, space wanted | 72, 76 | parent, after each publication |
+//! | worker asleep, space wanted | 72, 80 | parent, after each publication |
 //! | request head | 128 | parent, when the ring looks full or a lane idle |
 //! | progress position, progress | 136, 144 | parent, after a death |
 //! | claim words | 1024.. | both, compare-and-swap |
@@ -55,7 +55,7 @@ pub mod a {
     /// Sleep flag of the leader.
     pub const LEADER_ASLEEP: usize = 80;
     /// Sleep flag of the supervisor.
-    pub const SUPERVISOR_ASLEEP: usize = 84;
+    pub const SUPERVISOR_ASLEEP: usize = 88;
     /// Response head, in slots.
     pub const RESPONSE_HEAD: usize = 128;
     /// One word for each bulk segment of the worker: how often it was given back.
@@ -73,7 +73,7 @@ pub mod b {
     /// Sleep flag of the worker.
     pub const WORKER_ASLEEP: usize = 72;
     /// Sleep flag of a worker that waits for room in the response ring.
-    pub const SPACE_WANTED: usize = 76;
+    pub const SPACE_WANTED: usize = 80;
     /// How far the worker has read the request ring, in slots.
     pub const REQUEST_HEAD: usize = 128;
     /// Response tail for which `PROGRESS` speaks.

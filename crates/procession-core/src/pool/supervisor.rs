@@ -77,8 +77,8 @@ fn sleep(
     timeout: Option<Duration>,
 ) {
     shared.supervisor.set_asleep(true);
-    for watch in watches {
-        watch.set_supervisor_asleep(true);
+    for (watch, urgent) in watches.iter().zip(urgent) {
+        watch.raise_supervisor(*urgent);
     }
     let quiet = watches.iter().zip(urgent).all(|(watch, urgent)| urgent_of(watch) == *urgent);
     if quiet {
@@ -86,7 +86,7 @@ fn sleep(
         wait_any(shared.supervisor.word(), seen, words, timeout);
     }
     for watch in watches {
-        watch.set_supervisor_asleep(false);
+        watch.lower_supervisor();
     }
     shared.supervisor.set_asleep(false);
 }

@@ -260,14 +260,14 @@ impl Shared {
     fn sleep_as_leader(&self, watches: &[Arc<LaneWatch>], seen: u32, timeout: Option<Duration>) {
         self.leader.set_asleep(true);
         for watch in watches {
-            watch.set_leader_asleep(true);
+            watch.raise_leader();
         }
         if !watches.iter().any(|watch| watch.has_responses()) {
             let words = watches.iter().map(|watch| (watch.response_word(), watch.response_head()));
             wait_any(self.leader.word(), seen, words, timeout);
         }
         for watch in watches {
-            watch.set_leader_asleep(false);
+            watch.lower_leader();
         }
         self.leader.set_asleep(false);
     }

@@ -62,23 +62,29 @@ impl LaneWatch {
         self.peer.word32(b::URGENT)
     }
 
-    /// Says that the leader is about to sleep (`true`) or is awake.
-    pub fn set_leader_asleep(&self, asleep: bool) {
-        Self::set(SleepFlag::new(a::LEADER_ASLEEP), &self.own, asleep);
+    /// Says that the leader is about to sleep until there are responses.
+    pub fn raise_leader(&self) {
+        SleepFlag::new(a::LEADER_ASLEEP).raise(&self.own, self.response_head());
     }
 
-    /// Says that the supervisor is about to sleep (`true`) or is awake.
-    pub fn set_supervisor_asleep(&self, asleep: bool) {
-        Self::set(SleepFlag::new(a::SUPERVISOR_ASLEEP), &self.own, asleep);
+    /// Says that the leader is awake.
+    pub fn lower_leader(&self) {
+        SleepFlag::new(a::LEADER_ASLEEP).lower(&self.own);
     }
 
-    fn set(flag: SleepFlag, own: &Segment, asleep: bool) {
-        if asleep { flag.raise(own) } else { flag.lower(own) }
+    /// Says that the supervisor is about to sleep while the urgent word is `seen`.
+    pub fn raise_supervisor(&self, seen: u32) {
+        SleepFlag::new(a::SUPERVISOR_ASLEEP).raise(&self.own, seen);
+    }
+
+    /// Says that the supervisor is awake.
+    pub fn lower_supervisor(&self) {
+        SleepFlag::new(a::SUPERVISOR_ASLEEP).lower(&self.own);
     }
 
     /// Whether the worker sleeps, waiting for requests.
     pub fn worker_is_asleep(&self) -> bool {
-        self.peer.word32(b::WORKER_ASLEEP).load(Ordering::Relaxed) % 2 == 1
+        SleepFlag::new(b::WORKER_ASLEEP).is_raised(&self.peer)
     }
 
     /// Gives a bulk segment of the worker back to it.

@@ -208,9 +208,9 @@ impl WorkerLane {
         self.wake_supervisor();
         self.response_bell.wake_if_asleep(&self.own, &self.peer);
         let flag = SleepFlag::new(b::SPACE_WANTED);
-        flag.raise(&self.own);
+        let seen = self.responses.released();
+        flag.raise(&self.own, seen);
         if !self.refresh_room() {
-            let seen = self.responses.released();
             // Bounded, because a bulk segment that is given back does not move the head.
             self.peer.wait(a::RESPONSE_HEAD, seen, Some(ROOM_PATIENCE));
         }
