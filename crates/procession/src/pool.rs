@@ -92,7 +92,7 @@ impl Pool {
             let encode = |output: &mut Output<'_>| args.encode(output);
             self.core.submit(code, encode).map_err(|error| Error::codec(error.to_string()))
         });
-        let cell = submitted.unwrap_or_else(Core::failed);
+        let cell = submitted.unwrap_or_else(|error| self.core.refuse(error));
         AsyncResult::of_task(self.core.clone(), cell)
     }
 

@@ -43,7 +43,7 @@ impl Shared {
         })?;
         slot.generation = generation;
         slot.settle_in(Live { process, lane }, Instant::now() + self.config.start_timeout);
-        let start = match &self.config.initializer {
+        let mut start = match &self.config.initializer {
             None => Request {
                 kind: request::BEGIN,
                 code: 0,
@@ -57,9 +57,7 @@ impl Shared {
                 load: Load::Private(Bytes::from_slice(arguments)),
             },
         };
-        // Falls back to a bulk segment of its own where the arguments are large.
-        let start = self.with_small_load(start)?;
-        if slot.send(start).is_err() {
+        if self.load_for_ring(&mut start).is_none() || slot.send(start).is_some() {
             return Err(Error::usage("the initializer's arguments do not fit into shared memory"));
         }
         if let Some(live) = &mut slot.live {
@@ -73,19 +71,6 @@ impl Shared {
             .collect();
         self.leader.nudge();
         Ok(())
-    }
-
-    fn with_small_load(&self, mut request: Request) -> Result<Request, Error> {
-        if let Load::Private(bytes) = &request.load
-            && bytes.len() > procession_ipc::layout::INLINE_BYTES_MAX
-        {
-            let none = || Error::usage("no shared memory for the initializer's arguments");
-            let mut bulk = self.take_bulk(bytes.len()).ok_or_else(none)?;
-            let fits = bulk.append(bytes);
-            assert!(fits, "the segment was made for these bytes");
-            request.load = Load::Bulk(bulk);
-        }
-        Ok(request)
     }
 
     /// Deals with a worker that has ended.
@@ -172,9 +157,7 @@ impl Shared {
             match work {
                 Work::Request(request) => self.fail_request(inner, request.target, error, request.load),
                 Work::Batch(batch) => {
-                    if batch.give_up(error) {
-                        inner.pollers = inner.pollers.saturating_sub(1);
-                    }
+                    inner.owe_wake(batch.give_up(error));
                     batch.dequeue();
                 }
             }
@@ -292,9 +275,7 @@ fn fail_target(inner: &mut Inner, target: Target, error: &Error) {
                 error: error.clone(),
             };
             inner.deliver(&batch, failed);
-            if batch.give_up(error) {
-                inner.pollers = inner.pollers.saturating_sub(1);
-            }
+            inner.owe_wake(batch.give_up(error));
         }
         Target::Start => {}
     }

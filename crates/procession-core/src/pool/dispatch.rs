@@ -156,7 +156,8 @@ impl Shared {
     pub(super) fn kick(&self, batch: &Arc<Batch>, items: u64) {
         let mut inner = self.lock();
         if let Some(error) = inner.refusal() {
-            batch.give_up(&error);
+            let waker = batch.give_up(&error);
+            inner.owe_wake(waker);
             return;
         }
         inner.stats.submitted += items;
@@ -172,7 +173,7 @@ impl Shared {
         self.forget_given_up(inner);
         while let Some(work) = inner.injector.pop_front() {
             let kept = match work {
-                Work::Request(request) => self.dispatch_request(inner, request).err(),
+                Work::Request(request) => self.dispatch_request(inner, request).map(Work::Request),
                 Work::Batch(batch) => self.dispatch_batch(inner, &batch).then_some(Work::Batch(batch)),
             };
             if let Some(work) = kept {
@@ -190,21 +191,34 @@ impl Shared {
         }
     }
 
-    fn dispatch_request(&self, inner: &mut Inner, mut request: Request) -> Result<(), Work> {
+    /// Sends a request to the best worker; gives it back when none has room.
+    fn dispatch_request(&self, inner: &mut Inner, request: Request) -> Option<Request> {
         let task_ns = inner.task_ns;
-        let Some(index) = choose(inner, |slot| window(slot, task_ns)) else {
-            return Err(Work::Request(request));
-        };
+        match choose(inner, |slot| window(slot, task_ns)) {
+            Some(index) => self.send_to(inner, index, request),
+            None => Some(request),
+        }
+    }
+
+    /// Sends a request to a worker; gives it back when there is no room for it now.
+    fn send_to(&self, inner: &mut Inner, index: usize, mut request: Request) -> Option<Request> {
+        match self.load_for_ring(&mut request) {
+            Some(()) => inner.slots[index].send(request),
+            None => Some(request),
+        }
+    }
+
+    /// Moves a payload that is too large for a ring to a bulk segment; `None` when there is none.
+    pub(super) fn load_for_ring(&self, request: &mut Request) -> Option<()> {
         if let Load::Private(bytes) = &request.load
             && bytes.len() > INLINE_BYTES_MAX
         {
-            // No bulk segment was free when it was encoded.
-            let Some(mut bulk) = self.take_bulk(bytes.len()) else { return Err(Work::Request(request)) };
+            let mut bulk = self.take_bulk(bytes.len())?;
             let fits = bulk.append(bytes);
             assert!(fits, "the segment was made for these bytes");
             request.load = Load::Bulk(bulk);
         }
-        inner.slots[index].send(request).map_err(Work::Request)
+        Some(())
     }
 
     /// Cuts chunks off a batch and sends them; `true` when items are left.
@@ -227,25 +241,13 @@ impl Shared {
                 delivered: 0,
             };
             let request = Request { kind: request::CHUNK, code: batch.code(), target, load };
-            if let Err(work) = self.send_large(inner, index, request) {
+            if let Some(request) = self.send_to(inner, index, request) {
                 inner.injector.push_front(Work::Batch(batch.clone()));
-                inner.injector.push_front(Work::Request(work));
+                inner.injector.push_front(Work::Request(request));
                 // Both stand in the injector again; nothing is left for the caller to put back.
                 return false;
             }
         }
-    }
-
-    fn send_large(&self, inner: &mut Inner, index: usize, mut request: Request) -> Result<(), Request> {
-        if let Load::Private(bytes) = &request.load
-            && bytes.len() > INLINE_BYTES_MAX
-        {
-            let Some(mut bulk) = self.take_bulk(bytes.len()) else { return Err(request) };
-            let fits = bulk.append(bytes);
-            assert!(fits, "the segment was made for these bytes");
-            request.load = Load::Bulk(bulk);
-        }
-        inner.slots[index].send(request)
     }
 
     /// Moves unstarted requests from behind busy workers to idle ones.
@@ -256,7 +258,7 @@ impl Shared {
         while let Some(idle) = inner.slots.iter().position(idle) {
             let Some(request) = take_back_from_busiest(inner) else { return };
             inner.stats.taken_back += 1;
-            if let Err(request) = inner.slots[idle].send(request) {
+            if let Some(request) = inner.slots[idle].send(request) {
                 inner.injector.push_front(Work::Request(request));
                 return;
             }

@@ -80,9 +80,9 @@ impl Pool {
         Ok(cell)
     }
 
-    /// A task that failed before it could be submitted.
-    pub fn failed(error: Error) -> Arc<TaskCell> {
-        Arc::new(TaskCell::settled(Err(error)))
+    /// A task that was refused before it could be submitted; `join` reports it if nobody looks.
+    pub fn refuse(&self, error: Error) -> Arc<TaskCell> {
+        self.shared.lock().refuse(error)
     }
 
     /// Lets the workers know of `items` that were pushed to a batch.

@@ -8,6 +8,7 @@ use crate::task::{Batch, Delivery, Outcome, TaskCell};
 use procession_ipc::lane::LaneWatch;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::task::Waker;
 use std::thread::Thread;
 
 /// Failures that nobody has looked at are remembered up to this many.
@@ -76,6 +77,8 @@ pub(super) struct Inner {
     pub(super) clock: u64,
     /// The supervisor's thread has nothing more to do.
     pub(super) supervisor_done: bool,
+    /// Wakers to be woken once the lock is given up.
+    pub(super) due_wakers: Vec<Waker>,
     failures: Vec<Failure>,
 }
 
@@ -95,6 +98,7 @@ impl Inner {
             drain_waiters: Vec::new(),
             clock: 0,
             supervisor_done: false,
+            due_wakers: Vec::new(),
             failures: Vec::new(),
         }
     }
@@ -136,15 +140,28 @@ impl Inner {
         }
     }
 
+    /// Remembers a waker that is due; who polled has its answer.
+    pub(super) fn owe_wake(&mut self, waker: Option<Waker>) {
+        if let Some(waker) = waker {
+            self.pollers = self.pollers.saturating_sub(1);
+            self.due_wakers.push(waker);
+        }
+    }
+
+    /// Notes a task that was refused before it was submitted.
+    pub(super) fn refuse(&mut self, error: Error) -> Arc<TaskCell> {
+        let cell = Arc::new(TaskCell::settled(Err(error)));
+        self.remember(Failure::Task(cell.clone()));
+        cell
+    }
+
     /// Gives a task its outcome.
     pub(super) fn settle(&mut self, cell: &Arc<TaskCell>, outcome: Outcome) {
         self.count(1, outcome.as_ref().err());
         if matches!(&outcome, Err(error) if !error.is_terminated()) {
             self.remember(Failure::Task(cell.clone()));
         }
-        if cell.settle(outcome) {
-            self.pollers = self.pollers.saturating_sub(1);
-        }
+        self.owe_wake(cell.settle(outcome));
     }
 
     /// Gives a task its value.
@@ -164,9 +181,7 @@ impl Inner {
                 }
             }
         }
-        if batch.deliver(delivery) {
-            self.pollers = self.pollers.saturating_sub(1);
-        }
+        self.owe_wake(batch.deliver(delivery));
     }
 
     /// The first failure that nobody has looked at.

@@ -7,7 +7,10 @@ use crate::payload::BulkSource;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use procession_ipc::bulk::{Bulk, BulkStore};
 use procession_os::process::Exit;
+use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::task::Waker;
+use std::time::Instant;
 
 /// A worker's end, as the launcher saw it.
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +55,51 @@ impl Nudge {
     }
 }
 
+/// The pool's lock. When it is given up, the wakers that were due are woken: a waker is the user's
+/// code and may come straight back here.
+#[derive(Debug)]
+pub(super) struct Locked<'a> {
+    guard: Option<MutexGuard<'a, Inner>>,
+}
+
+impl Locked<'_> {
+    /// Gives the lock up until `condition` is notified or the deadline passes; `true` when it
+    /// passed.
+    pub(super) fn wait_until(&mut self, condition: &Condvar, deadline: Instant) -> bool {
+        let guard = self.guard.as_mut().expect("held until dropped");
+        for waker in guard.due_wakers.drain(..).collect::<Vec<_>>() {
+            parking_lot::MutexGuard::unlocked(guard, || waker.wake());
+        }
+        condition.wait_until(guard, deadline).timed_out()
+    }
+}
+
+impl Deref for Locked<'_> {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        self.guard.as_ref().expect("held until dropped")
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut Inner {
+        self.guard.as_mut().expect("held until dropped")
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        if let Some(mut guard) = self.guard.take()
+            && !guard.due_wakers.is_empty()
+        {
+            let wakers = std::mem::take(&mut guard.due_wakers);
+            drop(guard);
+            wakers.into_iter().for_each(Waker::wake);
+        }
+    }
+}
+
 /// What the threads of a pool share.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -85,8 +133,8 @@ impl Shared {
     }
 
     /// Takes the pool's lock.
-    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock()
+    pub(super) fn lock(&self) -> Locked<'_> {
+        Locked { guard: Some(self.inner.lock()) }
     }
 
     /// Lets the leader look again if something was settled behind its back.

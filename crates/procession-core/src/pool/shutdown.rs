@@ -1,12 +1,11 @@
 //! The end of a pool: draining, stopping, terminating.
 
 use super::inner::{Inner, State};
-use super::shared::Shared;
+use super::shared::{Locked, Shared};
 use super::slot::Phase;
 use super::wait::Drained;
 use crate::error::{Error, Fault, Result};
 use crate::message::request;
-use parking_lot::MutexGuard;
 use procession_ipc::frame::Header;
 use std::time::{Duration, Instant};
 
@@ -69,10 +68,10 @@ impl Shared {
     }
 
     /// Waits until the supervisor has buried the last worker; `false` when it takes too long.
-    fn wait_for_ends(&self, inner: &mut MutexGuard<'_, Inner>, patience: Duration) -> bool {
+    fn wait_for_ends(&self, inner: &mut Locked<'_>, patience: Duration) -> bool {
         let deadline = Instant::now() + patience;
         while !inner.supervisor_done {
-            if self.changed.wait_until(inner, deadline).timed_out() {
+            if inner.wait_until(&self.changed, deadline) {
                 return inner.supervisor_done;
             }
         }

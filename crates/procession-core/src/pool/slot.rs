@@ -132,10 +132,11 @@ impl Slot {
     }
 
     /// Sends a request; gives it back when the lane has no room for it now.
-    pub(super) fn send(&mut self, request: Request) -> Result<(), Request> {
-        let Some(live) = &mut self.live else { return Err(request) };
+    #[must_use]
+    pub(super) fn send(&mut self, request: Request) -> Option<Request> {
+        let Some(live) = &mut self.live else { return Some(request) };
         if self.flights.len() >= WINDOW_MAX {
-            return Err(request);
+            return Some(request);
         }
         let mut header = Header {
             kind: request.kind,
@@ -158,7 +159,7 @@ impl Slot {
                 }
             }
         };
-        let Some(pushed) = pushed else { return Err(request) };
+        let Some(pushed) = pushed else { return Some(request) };
         if !matches!(request.target, Target::Start) {
             self.unfinished += 1;
         }
@@ -175,7 +176,7 @@ impl Slot {
             pushed,
         });
         self.next_sequence += 1;
-        Ok(())
+        None
     }
 
     /// Sends a single task straight from the encoder's memory; `false` when there is no room.

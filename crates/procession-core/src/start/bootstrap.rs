@@ -10,22 +10,24 @@ use procession_ipc::lane::WorkerLane;
 use procession_os::control::{Control, Received};
 use procession_os::memory::Memory;
 use procession_os::process::exit_now;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 /// Exit code of a child that cannot work; its reason went to the parent.
 pub const REFUSED: i32 = 113;
 
 const UNKNOWN: u8 = 0;
-const MAIN: u8 = 1;
-const EARLY: u8 = 2;
-const WORKER: u8 = 3;
+const PARENT: u8 = 1;
+const WORKER: u8 = 2;
 
 /// How far this process has come: who called what first.
 static STATE: AtomicU8 = AtomicU8::new(UNKNOWN);
 
+/// Whether this process's children become workers before their `main`, which is not ours.
+static BOOTS_EARLY: AtomicBool = AtomicBool::new(false);
+
 /// Where the children of this process become workers, for the variable.
 pub(super) fn boot_point() -> &'static str {
-    if STATE.load(Ordering::Relaxed) == EARLY { "early" } else { "main" }
+    if BOOTS_EARLY.load(Ordering::Relaxed) { "early" } else { "main" }
 }
 
 /// A child's call: what the parent put into the variable.
@@ -58,7 +60,7 @@ pub fn init(face: &'static dyn Face) {
         if let Some(summons) = summons() {
             become_worker(&summons);
         }
-        STATE.store(MAIN, Ordering::Relaxed);
+        STATE.store(PARENT, Ordering::Relaxed);
     }
 }
 
@@ -66,7 +68,8 @@ pub fn init(face: &'static dyn Face) {
 /// before their `main`.
 pub fn init_early(face: &'static dyn Face) {
     face::install(face);
-    STATE.store(EARLY, Ordering::Relaxed);
+    BOOTS_EARLY.store(true, Ordering::Relaxed);
+    STATE.store(PARENT, Ordering::Relaxed);
 }
 
 /// Called before `main`: becomes a worker if this process is the child of an early parent.
@@ -113,6 +116,8 @@ fn refuse(control: &Control, why: String) -> ! {
 
 fn become_worker(summons: &Summons) -> ! {
     STATE.store(WORKER, Ordering::Relaxed);
+    // A worker's own children come from the same executable.
+    BOOTS_EARLY.store(summons.early, Ordering::Relaxed);
     // A child's life ends with its parent's, from here on by the kernel's hand.
     match procession_os::process::bind_life_to_parent(summons.parent_pid) {
         Ok(true) => {}

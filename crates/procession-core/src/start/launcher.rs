@@ -111,7 +111,7 @@ fn run(watcher: &Watcher, orders: &Receiver<Order>) {
                 Err(_) => Exit::Unknown,
             };
             // Its descriptor leaves the watcher before the last owner closes it.
-            let _ = watcher.remove(child);
+            watcher.remove(child);
             if let Some((_, on_exit)) = children.remove(&token) {
                 on_exit(exit);
             }

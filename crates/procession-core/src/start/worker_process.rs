@@ -6,6 +6,7 @@ use crate::message::{Boot, Parcel, Role};
 use parking_lot::Mutex;
 use procession_ipc::bulk::{Bulk, BulkView, Reference};
 use procession_ipc::lane::ParentLane;
+use procession_ipc::layout::BULK_MAX;
 use procession_os::control::{Control, Received};
 use procession_os::memory::Memory;
 use procession_os::process::{Child, Exit};
@@ -142,7 +143,11 @@ impl WorkerProcess {
             Some(Parcel::Refusal(why)) => *self.refusal.lock() = Some(why),
             Some(Parcel::Bulk(id)) => {
                 let memory = handles.into_iter().next().and_then(|h| Memory::accept(h).ok());
-                if let Some(view) = memory.and_then(|memory| BulkView::map(&memory).ok()) {
+                let view = memory.and_then(|memory| BulkView::map(&memory).ok());
+                // A worker has no more at a time; one that claims to is not believed.
+                if let Some(view) = view
+                    && self.views.len() < 2 * BULK_MAX
+                {
                     self.views.insert(id, view);
                 }
             }

@@ -9,6 +9,7 @@ use crate::face::Code;
 use crate::payload::{Bytes, Receipt};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
+use std::task::Waker;
 
 /// A growing sequence of calls of one function.
 #[derive(Debug)]
@@ -224,8 +225,8 @@ impl Batch {
         }
     }
 
-    /// Hands a piece of the outcome over; returns `true` when a waker was woken.
-    pub(crate) fn deliver(&self, delivery: Delivery) -> bool {
+    /// Hands a piece of the outcome over; gives the waker that is due.
+    pub(crate) fn deliver(&self, delivery: Delivery) -> Option<Waker> {
         let mut inner = self.inner.lock();
         inner.finished += match &delivery {
             Delivery::Part { count, .. } | Delivery::Failed { count, .. } => *count,
@@ -238,8 +239,9 @@ impl Batch {
         inner.subscribers.wake()
     }
 
-    /// Fails everything that was not cut yet and refuses more; what runs delivers as usual.
-    pub(crate) fn give_up(&self, error: &Error) -> bool {
+    /// Fails everything that was not cut yet and refuses more; what runs delivers as usual. Gives
+    /// the waker that is due.
+    pub(crate) fn give_up(&self, error: &Error) -> Option<Waker> {
         let mut inner = self.inner.lock();
         inner.given_up.get_or_insert_with(|| error.clone());
         inner.sealed = true;
@@ -265,7 +267,9 @@ impl Batch {
         inner.next += count;
         inner.finished += count;
         inner.sealed = true;
-        inner.subscribers.wake();
+        let waker = inner.subscribers.wake();
+        drop(inner);
+        waker.into_iter().for_each(Waker::wake);
     }
 
     /// Items pushed so far.

@@ -4,6 +4,7 @@ use super::{Outcome, Subscribers};
 use crate::error::Error;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Waker;
 
 /// The one place where a task's outcome arrives, shared by the pool and the caller's handle.
 #[derive(Debug, Default)]
@@ -36,12 +37,12 @@ impl TaskCell {
         self.done.load(Ordering::Acquire)
     }
 
-    /// Stores the outcome and wakes who waits. Only the first one counts; returns `true` when a
-    /// waker was woken.
-    pub(crate) fn settle(&self, outcome: Outcome) -> bool {
+    /// Stores the outcome and unparks who waits; gives the waker that is due. Only the first
+    /// outcome counts.
+    pub(crate) fn settle(&self, outcome: Outcome) -> Option<Waker> {
         let mut inner = self.inner.lock();
         if self.is_done() {
-            return false;
+            return None;
         }
         inner.outcome = Some(outcome);
         // ORDER(cell-done): releases the outcome to whoever sees `done` without the lock.

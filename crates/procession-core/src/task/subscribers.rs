@@ -44,17 +44,12 @@ impl Subscribers {
         self.waker.take().is_some()
     }
 
-    /// Wakes everybody; `true` when a waker was among them.
-    pub(crate) fn wake(&mut self) -> bool {
+    /// Unparks the threads; gives the waker, to be woken once no lock is held.
+    #[must_use]
+    pub(crate) fn wake(&mut self) -> Option<Waker> {
         for thread in self.threads.drain(..) {
             thread.unpark();
         }
-        match self.waker.take() {
-            Some(waker) => {
-                waker.wake();
-                true
-            }
-            None => false,
-        }
+        self.waker.take()
     }
 }

@@ -102,7 +102,7 @@ impl Worker {
     fn work(&mut self) -> ! {
         let mut payload = Vec::new();
         loop {
-            let Ok(frame) = self.lane.next() else { exit_now(LANE_BROKEN) };
+            let Ok(frame) = self.lane.next_request() else { exit_now(LANE_BROKEN) };
             let header = frame.header;
             match header.kind {
                 request::STOP => std::process::exit(0),
@@ -202,7 +202,7 @@ impl Worker {
     }
 
     /// Waits for a bulk segment: there is one as soon as the parent has read one.
-    fn to_bulk(&mut self, finished: Finished) -> Result<Bulk, String> {
+    fn move_to_bulk(&mut self, finished: Finished) -> Result<Bulk, String> {
         let bytes = match finished {
             Finished::Bulk(bulk) => return Ok(bulk),
             Finished::Private(bytes) => bytes,
@@ -223,7 +223,7 @@ impl Worker {
     }
 
     fn respond_bulk(&mut self, header: Header, finished: Finished) {
-        match self.to_bulk(finished).and_then(|bulk| self.introduce(bulk)) {
+        match self.move_to_bulk(finished).and_then(|bulk| self.introduce(bulk)) {
             Ok(bulk) => {
                 let reference = bulk.reference().to_bytes();
                 let flags = header.flags | FLAG_BULK;
@@ -266,71 +266,90 @@ impl Worker {
     }
 
     fn run_items(&mut self, frame: &Frame, mut items: &[u8]) {
-        let count = frame.header.extra;
-        let header = Header {
-            kind: response::PART,
-            sequence: frame.header.sequence,
-            ..Header::default()
-        };
-        let mut start = Instant::now();
-        let mut part: Option<Part> = None;
-        let mut in_part = 0;
-        for index in 0..count {
-            let Some((length, rest)) = items.split_first_chunk::<4>() else { exit_now(LANE_BROKEN) };
-            let Some((item, rest)) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)
-            else {
-                exit_now(LANE_BROKEN)
-            };
-            items = rest;
-            // Opened before the item runs, so that its predecessors are counted if it dies.
-            let mut open = match part.take() {
-                Some(open) => open,
-                None => self.lane.open_part(PART_BYTES),
-            };
+        let sequence = frame.header.sequence;
+        let mut results = Results { sequence, part: None, count: 0, since: Instant::now() };
+        for left in (0..frame.header.extra).rev() {
+            let Some(item) = split_item(&mut items) else { exit_now(LANE_BROKEN) };
+            // Opened before the item runs: what is finished is counted if it dies.
+            results.open(&mut self.lane);
             let ended = self.call_with(frame.header.word, &mut Input::Slice(item));
-            let last = if index + 1 == count { response::FLAG_LAST } else { 0 };
-            let (word, bytes, large) = match ended {
+            let last = if left == 0 { response::FLAG_LAST } else { 0 };
+            match ended {
                 Ended::Value(Finished::Private(bytes)) if bytes.len() + 4 <= PART_BYTES => {
-                    (status::VALUE, bytes, None)
+                    results.add(&mut self.lane, status::VALUE, &bytes, last);
+                    self.scratch = bytes;
                 }
-                Ended::Value(finished) => (status::VALUE, Vec::new(), Some(finished)),
+                Ended::Value(large) => {
+                    results.commit(&mut self.lane, 0);
+                    self.bulk.collect(&self.lane);
+                    let header = results.header(response::ITEM, 1, last);
+                    self.respond_bulk(header, large);
+                    self.lane.wake_parent();
+                }
                 failure => {
                     let (word, bytes) = failure.failure();
-                    (word, bytes, None)
+                    results.add(&mut self.lane, word, &bytes, last);
                 }
-            };
-            let full = large.is_some() || open.room() < bytes.len() + 4;
-            if full && in_part > 0 {
-                self.commit(open, Header { word: u64::from(in_part), ..header }, &mut start);
-                in_part = 0;
-                open = self.lane.open_part(PART_BYTES);
-            }
-            if let Some(finished) = large {
-                // The part stays empty; the ring's tail has not moved, so it is simply left.
-                drop(open);
-                self.bulk.collect(&self.lane);
-                let extra = start.elapsed().as_nanos() as u64;
-                start = Instant::now();
-                let item = Header { kind: response::ITEM, word: 1, flags: last, extra, ..header };
-                self.respond_bulk(item, finished);
-                self.lane.wake_parent();
-                continue;
-            }
-            in_part += 1;
-            self.lane.append(&mut open, [&Record::head(word, bytes.len()), &bytes], in_part);
-            self.scratch = bytes;
-            if last != 0 {
-                self.commit(open, Header { word: u64::from(in_part), flags: last, ..header }, &mut start);
-            } else {
-                part = Some(open);
             }
         }
     }
+}
 
-    fn commit(&mut self, part: Part, header: Header, start: &mut Instant) {
-        let extra = start.elapsed().as_nanos() as u64;
-        *start = Instant::now();
-        self.lane.commit_part(part, Header { extra, ..header });
-        self.lane.wake_parent();
+/// Takes the first item off a chunk's payload.
+fn split_item<'a>(items: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let (length, rest) = items.split_first_chunk::<4>()?;
+    let (item, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+    *items = rest;
+    Some(item)
+}
+
+/// The results of a chunk on their way into the ring.
+struct Results {
+    sequence: u64,
+    part: Option<Part>,
+    count: u32,
+    since: Instant,
+}
+
+impl Results {
+    /// Makes sure that a part is open.
+    fn open(&mut self, lane: &mut WorkerLane) {
+        if self.part.is_none() {
+            self.part = Some(lane.open_part(PART_BYTES));
+        }
+    }
+
+    /// The header of the next frame; the time since the last one is told with it.
+    fn header(&mut self, kind: u16, count: u32, flags: u16) -> Header {
+        let extra = self.since.elapsed().as_nanos() as u64;
+        self.since = Instant::now();
+        Header { kind, flags, sequence: self.sequence, word: count.into(), extra, payload_bytes: 0 }
+    }
+
+    /// Adds one item's result, in a new part if it does not fit into this one.
+    fn add(&mut self, lane: &mut WorkerLane, word: u64, bytes: &[u8], last: u16) {
+        if self.part.as_ref().is_some_and(|part| part.room() < bytes.len() + 4) {
+            self.commit(lane, 0);
+        }
+        self.open(lane);
+        self.count += 1;
+        if let Some(part) = &mut self.part {
+            lane.append(part, [&Record::head(word, bytes.len()), bytes], self.count);
+        }
+        if last != 0 {
+            self.commit(lane, last);
+        }
+    }
+
+    /// Publishes what was added so far. An open part without items is left as it is: the ring's
+    /// tail has not moved.
+    fn commit(&mut self, lane: &mut WorkerLane, last: u16) {
+        let Some(part) = self.part.take() else { return };
+        if self.count > 0 {
+            let header = self.header(response::PART, self.count, last);
+            self.count = 0;
+            lane.commit_part(part, header);
+            lane.wake_parent();
+        }
     }
 }

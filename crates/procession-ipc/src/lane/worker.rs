@@ -94,7 +94,7 @@ impl WorkerLane {
     ///
     /// # Errors
     /// [`Corrupt`] when the ring makes no sense.
-    pub fn next(&mut self) -> Result<Frame, Corrupt> {
+    pub fn next_request(&mut self) -> Result<Frame, Corrupt> {
         loop {
             if let Some(frame) = self.requests.peek()? {
                 return Ok(frame);
