@@ -7,20 +7,20 @@
 //! | segment A | offset | who reads it when |
 //! |---|---|---|
 //! | magic, layout version | 0, 8 | worker, once |
-//! | request tail | 64 | worker, each look; its wait word |
-//! | bell request | 72 | worker, after each frame |
-//! | leader asleep, supervisor asleep | 80, 88 | worker, after each frame |
+//! | request tail | 64 | worker, when it knows of no more requests; its wait word |
 //! | response head | 128 | worker, when its ring looks full; its wait word then |
+//! | bell request | 192 | worker, after each frame |
+//! | leader asleep, supervisor asleep | 200, 208 | worker, after each frame |
 //! | bulk released | 256.. | worker, when it wants a bulk segment |
 //! | request ring | 4096.. | worker |
 //!
 //! | segment B | offset | who reads it when |
 //! |---|---|---|
 //! | response tail | 64 | parent, each look; the leader's wait word |
-//! | urgent | 68 | the supervisor's wait word |
-//! | worker asleep, space wanted | 72, 80 | parent, after each publication |
 //! | request head | 128 | parent, when the ring looks full or a lane idle |
 //! | progress position, progress | 136, 144 | parent, after a death |
+//! | urgent | 192 | the supervisor's wait word |
+//! | worker asleep, space wanted | 200, 208 | parent, after each publication |
 //! | claim words | 1024.. | both, compare-and-swap |
 //! | response ring | 4096.. | parent |
 
@@ -51,11 +51,11 @@ pub mod a {
     /// Request tail, in slots.
     pub const REQUEST_TAIL: usize = 64;
     /// When the worker shall wake the supervisor; see [`BellRequest`](crate::doorbell::BellRequest).
-    pub const BELL_REQUEST: usize = 72;
+    pub const BELL_REQUEST: usize = 192;
     /// Sleep flag of the leader.
-    pub const LEADER_ASLEEP: usize = 80;
+    pub const LEADER_ASLEEP: usize = 200;
     /// Sleep flag of the supervisor.
-    pub const SUPERVISOR_ASLEEP: usize = 88;
+    pub const SUPERVISOR_ASLEEP: usize = 208;
     /// Response head, in slots.
     pub const RESPONSE_HEAD: usize = 128;
     /// One word for each bulk segment of the worker: how often it was given back.
@@ -69,11 +69,11 @@ pub mod b {
     /// Response tail, in slots.
     pub const RESPONSE_TAIL: usize = 64;
     /// Counts calls for the supervisor.
-    pub const URGENT: usize = 68;
+    pub const URGENT: usize = 192;
     /// Sleep flag of the worker.
-    pub const WORKER_ASLEEP: usize = 72;
+    pub const WORKER_ASLEEP: usize = 200;
     /// Sleep flag of a worker that waits for room in the response ring.
-    pub const SPACE_WANTED: usize = 80;
+    pub const SPACE_WANTED: usize = 208;
     /// How far the worker has read the request ring, in slots.
     pub const REQUEST_HEAD: usize = 128;
     /// Response tail for which `PROGRESS` speaks.

@@ -62,8 +62,8 @@ impl Shared {
         }
         if let Some(live) = &mut slot.live {
             live.lane.request_bell(procession_ipc::doorbell::BellRequest::Always);
-            live.lane.wake_worker();
         }
+        slot.wake_worker();
         inner.watches = inner
             .slots
             .iter()

@@ -133,9 +133,7 @@ impl Shared {
         let slot = &mut inner.slots[index];
         let sent = slot.send_task(code, request::TASK, cell, bytes);
         if sent {
-            if let Some(live) = &mut slot.live {
-                live.lane.wake_worker();
-            }
+            slot.wake_worker();
             if slot.unfinished > 1 || inner.pollers > 0 {
                 self.after_submission(inner);
             }
@@ -185,9 +183,7 @@ impl Shared {
             self.take_back_for_idle(inner);
         }
         for slot in &mut inner.slots {
-            if let Some(live) = &mut slot.live {
-                live.lane.wake_worker();
-            }
+            slot.wake_worker();
         }
     }
 

@@ -91,6 +91,8 @@ pub(super) struct Slot {
     pub(super) protocol_error: Option<String>,
     /// When it last answered, in collections of the pool: the latest is the warmest.
     pub(super) last_active: u64,
+    /// Something was sent since the worker was last woken.
+    unrung: bool,
     next_sequence: u64,
 }
 
@@ -108,6 +110,7 @@ impl Slot {
             start_error: None,
             protocol_error: None,
             last_active: 0,
+            unrung: false,
             next_sequence: 1,
         }
     }
@@ -175,6 +178,7 @@ impl Slot {
             },
             pushed,
         });
+        self.unrung = true;
         self.next_sequence += 1;
         None
     }
@@ -194,8 +198,18 @@ impl Slot {
             bulk: None,
             pushed,
         });
+        self.unrung = true;
         self.next_sequence += 1;
         true
+    }
+
+    /// Wakes the worker if something was sent and it sleeps.
+    pub(super) fn wake_worker(&mut self) {
+        if std::mem::take(&mut self.unrung)
+            && let Some(live) = &mut self.live
+        {
+            live.lane.wake_worker();
+        }
     }
 
     /// The flight with this sequence, if it is in flight.
