@@ -155,6 +155,7 @@ impl Error {
 
     fn worker_id(&self) -> Option<&WorkerId> {
         match &*self.fault {
+            Fault::Broken { worker: None, cause: Some(cause), .. } => cause.worker_id(),
             Fault::Panicked { worker, .. } | Fault::Broken { worker, .. } => worker.as_ref(),
             Fault::WorkerLost { worker, .. } | Fault::Protocol { worker, .. } => Some(worker),
             _ => None,

@@ -183,7 +183,7 @@ impl Process {
             let worker = self.worker.id().clone();
             return Err(Error::new(Fault::WorkerLost { worker, exit }));
         }
-        Err(self.worker.start_failure(exit).0)
+        Err(self.worker.start_failure(exit, false).0)
     }
 
     /// Takes what the child has published so far.

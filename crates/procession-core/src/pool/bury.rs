@@ -123,14 +123,15 @@ impl Shared {
         let (error, hopeless) = match slot.start_error.take() {
             Some(cause) => {
                 let broken = Fault::Broken {
-                    why: "the initializer failed".into(),
-                    worker: Some(process.id().clone()),
+                    why: "the start of a worker failed".into(),
+                    // The cause names it.
+                    worker: if cause.pid().is_some() { None } else { Some(process.id().clone()) },
                     exit: None,
                     cause: Some(cause),
                 };
                 (Error::new(broken), false)
             }
-            None => process.start_failure(exit),
+            None => process.start_failure(exit, slot.said_hello),
         };
         inner.start_failures += if by_signal { WEIGHT_KILLED } else { WEIGHT_FAILED };
         let running = matches!(inner.state, State::Open | State::Closed);

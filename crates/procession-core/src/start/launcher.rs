@@ -80,7 +80,13 @@ pub(super) fn launch(
     launcher.orders.lock().send(order).map_err(|_| gone())?;
     launcher.watcher.wake();
     let child = answer.recv().map_err(|_| gone())?;
-    child.map_err(|source| Error::system("cannot launch a child process", source))
+    child.map_err(|source| {
+        let what = match &*EXECUTABLE.lock() {
+            Some(path) => format!("cannot launch a child process from {}", path.display()),
+            None => "cannot launch a child process".to_owned(),
+        };
+        Error::system(what, source)
+    })
 }
 
 fn run(watcher: &Watcher, orders: &Receiver<Order>) {

@@ -158,30 +158,26 @@ impl WorkerProcess {
         }
     }
 
-    /// The error of a worker that ended before it was ready.
-    pub(crate) fn start_failure(&mut self, exit: Exit) -> (Error, bool) {
-        if let Some(why) = self.refusal() {
-            let error = Error::new(Fault::Broken {
-                why,
-                worker: Some(self.id.clone()),
-                exit: None,
-                cause: None,
-            });
-            return (error, true);
-        }
-        let mut why = String::from("a child ended before it said hello");
-        if matches!(exit, Exit::Code(_)) {
-            why.push_str(
-                "; if this program's `main` lacks `#[procession::main]` \
-                 (or a call of `procession::init()` as its first statement), add it",
-            );
-        }
-        let error = Error::new(Fault::Broken {
-            why,
-            worker: Some(self.id.clone()),
-            exit: Some(exit),
-            cause: None,
+    /// The error of a worker that ended before it was ready, and whether the next one can only end
+    /// the same way.
+    pub(crate) fn start_failure(&mut self, exit: Exit, said_hello: bool) -> (Error, bool) {
+        let refusal = self.refusal();
+        let hopeless = refusal.is_some();
+        let why = refusal.unwrap_or_else(|| {
+            if said_hello {
+                return "a worker ended in its initializer".to_owned();
+            }
+            let mut why = "a child ended before it said hello".to_owned();
+            if matches!(exit, Exit::Code(_)) {
+                why.push_str(
+                    "; if this program's `main` lacks `#[procession::main]` \
+                     (or a call of `procession::init()` as its first statement), add it",
+                );
+            }
+            why
         });
-        (error, false)
+        let exit = (!hopeless).then_some(exit);
+        let broken = Fault::Broken { why, worker: Some(self.id.clone()), exit, cause: None };
+        (Error::new(broken), hopeless)
     }
 }
