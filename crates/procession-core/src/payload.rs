@@ -134,14 +134,36 @@ impl Drop for Output<'_> {
 pub struct Receipt {
     view: Arc<BulkView>,
     bytes: usize,
-    release: Option<(Arc<LaneWatch>, u64)>,
+    _loan: Option<Loan>,
+}
+
+/// A worker's segment that is given back when this is dropped.
+#[derive(Debug)]
+pub struct Loan {
+    watch: Arc<LaneWatch>,
+    id: u64,
+    /// Its references count the segments on loan.
+    _count: Arc<()>,
+}
+
+impl Loan {
+    /// A segment that is given back over this lane.
+    pub fn new(watch: Arc<LaneWatch>, id: u64, count: Arc<()>) -> Self {
+        Self { watch, id, _count: count }
+    }
+}
+
+impl Drop for Loan {
+    fn drop(&mut self) {
+        self.watch.release_bulk(self.id as usize % BULK_MAX);
+    }
 }
 
 impl Receipt {
-    /// `bytes` of a view, checked; released to a worker's lane when dropped, if one is given.
-    pub fn new(view: Arc<BulkView>, bytes: u64, release: Option<(Arc<LaneWatch>, u64)>) -> Option<Self> {
+    /// `bytes` of a view, checked; of a segment on loan from a worker, if it is.
+    pub fn new(view: Arc<BulkView>, bytes: u64, loan: Option<Loan>) -> Option<Self> {
         let bytes = usize::try_from(bytes).ok().filter(|bytes| *bytes <= view.bytes())?;
-        Some(Self { view, bytes, release })
+        Some(Self { view, bytes, _loan: loan })
     }
 
     /// Copies the payload to private memory.
@@ -149,14 +171,6 @@ impl Receipt {
         let mut bytes = vec![0; self.bytes];
         self.view.copy_out(0, &mut bytes);
         bytes
-    }
-}
-
-impl Drop for Receipt {
-    fn drop(&mut self) {
-        if let Some((watch, id)) = self.release.take() {
-            watch.release_bulk(id as usize % BULK_MAX);
-        }
     }
 }
 

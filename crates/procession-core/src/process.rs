@@ -3,7 +3,7 @@
 use crate::error::{Error, Fault, Result};
 use crate::face::Code;
 use crate::message::{Role, request, response, status};
-use crate::payload::{BulkSource, Bytes, Finished, Output, Receipt, Value};
+use crate::payload::{BulkSource, Bytes, Finished, Output, Value};
 use crate::start::{WorkerProcess, WorkerSpec};
 use parking_lot::{Condvar, Mutex};
 use procession_ipc::bulk::{Bulk, BulkStore, Reference};
@@ -216,10 +216,8 @@ impl Process {
         if header.flags & FLAG_BULK == 0 {
             return Ok(Value::Private(payload));
         }
-        let receipt = Reference::from_bytes(&payload).and_then(|reference| {
-            let view = self.worker.view(reference)?;
-            Receipt::new(view, reference.bytes, None)
-        });
+        let receipt = Reference::from_bytes(&payload)
+            .and_then(|reference| self.worker.receipt(reference, self.lane.watch()));
         receipt.map(Value::Bulk).ok_or_else(|| nonsense("a bulk segment that was never sent"))
     }
 }

@@ -53,15 +53,17 @@ fn expand(
     expand: fn(parse::Input) -> proc_macro2::TokenStream,
 ) -> TokenStream {
     let original = item.clone();
-    let expanded = parse::parse(attribute.into(), item.into())
-        .and_then(|input| check(&input).map(|()| expand(input)));
-    match expanded {
-        Ok(tokens) => tokens.into(),
+    let input = match parse::parse(attribute.into(), item.into()) {
+        Ok(input) => input,
         Err(error) => {
-            // The function stays, so that there is no second error about its absence.
+            // What it stands on stays, so that there is no second error about its absence.
             let mut tokens = TokenStream::from(error.into_compile_error());
             tokens.extend(original);
-            tokens
+            return tokens;
         }
+    };
+    match check(&input) {
+        Ok(()) => expand(input).into(),
+        Err(error) => expand::refused(input, &error).into(),
     }
 }

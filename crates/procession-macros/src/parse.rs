@@ -1,7 +1,7 @@
 //! From tokens to a function.
 
 use proc_macro2::TokenStream;
-use syn::ItemFn;
+use syn::{Error, Item, ItemFn};
 
 /// What an attribute was put on, and what stood in its parentheses.
 pub(crate) struct Input {
@@ -11,5 +11,14 @@ pub(crate) struct Input {
 
 /// Parses an attribute on a function.
 pub(crate) fn parse(arguments: TokenStream, item: TokenStream) -> syn::Result<Input> {
-    Ok(Input { arguments, function: syn::parse2(item)? })
+    match syn::parse2(item)? {
+        Item::Fn(function) => Ok(Input {
+            arguments,
+            function,
+        }),
+        other => Err(Error::new_spanned(
+            other,
+            "this attribute goes on a function",
+        )),
+    }
 }

@@ -25,12 +25,17 @@
 //! inhabited, because the parent was given a value of it; it is `Copy`, so one more of them can
 //! exist, and `Send`, so one can exist on another thread, of which another process's is a stricter
 //! kind.
+//!
+//! What no type can tell us: a closure may capture a value that has no bytes itself, and that value
+//! may be some library's proof that something was done *in this process* (its tables filled, say).
+//! Such a closure looks like one that captures nothing, and in the child the proof is void.
+//! [`Target`]'s documentation tells the user; the compiler offers no way to refuse it.
 
 #![allow(unsafe_code)]
 
 use crate::args::Args;
 use crate::codec::{self, CodecError};
-use crate::target::{Returned, Target};
+use crate::target::{Returned, Target, assert_zero_sized};
 use procession_core::face::{CallError, Code, Face};
 use procession_core::payload::{Input, Output};
 use procession_core::{Error, Result};
@@ -59,7 +64,9 @@ impl Face for RustFace {
             Some(entry) => entry(input, output),
             None => Err(CodecError::unknown_function()),
         };
-        result.map_err(|error| CallError { message: error.to_string() })
+        result.map_err(|error| CallError {
+            message: error.to_string(),
+        })
     }
 }
 
@@ -73,14 +80,7 @@ where
     F::Output: Returned,
     A: Args,
 {
-    const {
-        assert!(
-            size_of::<F>() == 0,
-            "only a plain function, or a closure that captures nothing, can run in another \
-             process: pass what the closure captures as an argument, and pass the function \
-             itself, not a pointer to it"
-        );
-    }
+    const { assert_zero_sized::<F>() }
     let entry: Entry = run_one::<F, A>;
     let address = entry as usize;
     if !image::contains(address) {
@@ -114,11 +114,17 @@ where
     F::Output: Returned,
     A: Args,
 {
-    const { assert!(size_of::<F>() == 0) }
+    // Known at compile time, so it costs nothing. `code_of` has refused any other type by then, with
+    // a message for the user; here it stands beside what relies on it.
+    assert!(
+        size_of::<F>() == 0,
+        "`code_of` refuses functions with a value"
+    );
     let args = A::decode(input)?;
     codec::finish::<A>(input)?;
-    // SAFETY: `F` has no bytes, and a dangling pointer is aligned; the last section above says why
-    // a value of it may be made here.
+    // SAFETY: `F` has no bytes (asserted above), so any pointer that is aligned and not null is
+    // valid for reading it, and a dangling one is; the last section above says why a value of it
+    // may be made here.
     let function = unsafe { NonNull::<F>::dangling().read() };
     codec::encode_value(&function.call(args), output)
 }

@@ -33,7 +33,7 @@ pub(crate) fn unpack<R: Returned>(delivery: Delivery, mut each: impl FnMut(u64, 
             }
         }
         Delivery::Item { index, value } => {
-            each(index, codec::decode_result(&mut Input::Bulk(&value, 0)));
+            each(index, codec::decode_result(&mut value.input()));
         }
         Delivery::Failed { first, count, error } => {
             for index in first..first + count {

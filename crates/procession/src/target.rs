@@ -7,6 +7,10 @@ use serde::de::DeserializeOwned;
 ///
 /// Implemented for plain functions and for closures that capture nothing, of up to twelve
 /// parameters. Not to be implemented by hand.
+///
+/// A closure must not capture a value that proves, without holding any bytes, that something was
+/// done in this process (a token that says "initialised"): it is not done in the other. Such a
+/// capture cannot be told from none at all.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be called in another process with the arguments `{Args}`",
     label = "needs a plain function, or a closure that captures nothing, for these arguments",
@@ -31,6 +35,17 @@ pub trait Target<Args>: Copy + Send + 'static {
 pub trait Returned: Serialize + DeserializeOwned + Send + 'static {}
 
 impl<T: Serialize + DeserializeOwned + Send + 'static> Returned for T {}
+
+/// Fails to compile unless a value of `F` has no bytes, so that its type says it all.
+pub(crate) const fn assert_zero_sized<F>() {
+    if size_of::<F>() != 0 {
+        panic!(
+            "only a plain function, or a closure that captures nothing, can run in another \
+             process: pass what the closure captures as an argument, and pass the function itself, \
+             not a pointer to it"
+        );
+    }
+}
 
 macro_rules! target {
     ($($name:ident)*) => {

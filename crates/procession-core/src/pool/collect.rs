@@ -103,6 +103,9 @@ fn take(inner: &mut Inner, index: usize, header: &Header, payload: Bytes) -> Che
 }
 
 fn hello(slot: &mut Slot, payload: &[u8]) -> Checked<()> {
+    if slot.said_hello {
+        return Err(Nonsense("a second hello"));
+    }
     if payload != procession_os::image::identity().as_bytes() {
         return Err(Nonsense("a hello of another build"));
     }
@@ -154,14 +157,19 @@ fn value(slot: &mut Slot, header: &Header, payload: Bytes) -> Checked<Value> {
     if header.flags & FLAG_BULK == 0 {
         return Ok(Value::Private(payload));
     }
-    let reference = Reference::from_bytes(&payload).ok_or(Nonsense("a broken bulk reference"))?;
-    receipt(slot, reference).map(Value::Bulk).ok_or(Nonsense("a bulk segment that was never sent"))
+    let (receipt, copy) = receipt(slot, &payload)?;
+    Ok(if copy { Value::Private(Bytes::from_vec(receipt.to_vec())) } else { Value::Bulk(receipt) })
 }
 
-fn receipt(slot: &mut Slot, reference: Reference) -> Option<Receipt> {
-    let live = slot.live.as_mut()?;
-    let view = live.process.view(reference)?;
-    Receipt::new(view, reference.bytes, Some((live.lane.watch().clone(), reference.id)))
+/// The payload that a frame refers to, and whether it should be copied out at once.
+fn receipt(slot: &mut Slot, payload: &[u8]) -> Checked<(Receipt, bool)> {
+    let reference = Reference::from_bytes(payload).ok_or(Nonsense("a broken bulk reference"))?;
+    let live = slot.live.as_mut().ok_or(Nonsense("a frame of no worker"))?;
+    let receipt = live
+        .process
+        .receipt(reference, live.lane.watch())
+        .ok_or(Nonsense("a bulk segment that was never sent"))?;
+    Ok((receipt, live.process.has_lent_enough()))
 }
 
 fn done(inner: &mut Inner, index: usize, header: &Header, payload: Bytes) -> Checked<()> {
@@ -218,9 +226,12 @@ fn part(inner: &mut Inner, index: usize, header: &Header, payload: &[u8]) -> Che
         return Err(Nonsense("a chunk that ends too early or too late"));
     }
     let deliveries = if header.kind == response::ITEM {
-        let reference =
-            Reference::from_bytes(payload).ok_or(Nonsense("a broken bulk reference"))?;
-        let value = receipt(slot, reference).ok_or(Nonsense("a bulk segment never sent"))?;
+        let (receipt, copy) = receipt(slot, payload)?;
+        let value = if copy {
+            Value::Private(Bytes::from_vec(receipt.to_vec()))
+        } else {
+            Value::Bulk(receipt)
+        };
         vec![Delivery::Item { index: from, value }]
     } else {
         split_records(worker.as_ref(), from, header.word, payload)?

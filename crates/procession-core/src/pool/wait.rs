@@ -9,6 +9,7 @@ use super::shared::Shared;
 use crate::task::{Batch, TaskCell};
 use parking_lot::Mutex;
 use procession_ipc::lane::LaneWatch;
+use procession_ipc::primitive::Ordering;
 use procession_ipc::spin::Spin;
 use std::sync::Arc;
 use std::task::Waker;
@@ -259,12 +260,12 @@ impl Shared {
 
     fn sleep_as_leader(&self, watches: &[Arc<LaneWatch>], seen: u32, timeout: Option<Duration>) {
         self.leader.set_asleep(true);
-        for watch in watches {
-            watch.raise_leader();
-        }
-        if !watches.iter().any(|watch| watch.has_responses()) {
-            let words = watches.iter().map(|watch| (watch.response_word(), watch.response_head()));
-            wait_any(self.leader.word(), seen, words, timeout);
+        // Each sleep is on the value that its flag names, and no later one: another thread may take
+        // responses in between, and a worker wakes a sleep only once.
+        let words: Vec<_> =
+            watches.iter().map(|watch| (watch.response_word(), watch.raise_leader())).collect();
+        if words.iter().all(|(word, seen)| word.load(Ordering::Acquire) == *seen) {
+            wait_any(self.leader.word(), seen, words.into_iter(), timeout);
         }
         for watch in watches {
             watch.lower_leader();

@@ -3,9 +3,9 @@
 use super::{VARIABLE, launcher};
 use crate::error::{Error, Fault, Result, WorkerId};
 use crate::message::{Boot, Parcel, Role};
-use parking_lot::Mutex;
+use crate::payload::{Loan, Receipt};
 use procession_ipc::bulk::{Bulk, BulkView, Reference};
-use procession_ipc::lane::ParentLane;
+use procession_ipc::lane::{LaneWatch, ParentLane};
 use procession_ipc::layout::BULK_MAX;
 use procession_os::control::{Control, Received};
 use procession_os::memory::Memory;
@@ -31,8 +31,13 @@ pub(crate) struct WorkerProcess {
     control: Control,
     views: HashMap<u64, Arc<BulkView>>,
     sent: HashSet<u64>,
-    refusal: Arc<Mutex<Option<String>>>,
+    refusal: Option<String>,
+    loans: Arc<()>,
 }
+
+/// Most segments of a worker that results may keep until they are taken; those of further results
+/// are copied and given back at once, so that a worker never waits for results to be taken.
+const LOANS_MAX: usize = 8;
 
 impl WorkerProcess {
     /// Launches a worker and hands it its lane. `on_exit` runs on the launcher's thread.
@@ -74,7 +79,8 @@ impl WorkerProcess {
             control,
             views: HashMap::new(),
             sent: HashSet::new(),
-            refusal: Arc::default(),
+            refusal: None,
+            loans: Arc::default(),
         };
         Ok((worker, lane))
     }
@@ -111,18 +117,29 @@ impl WorkerProcess {
         }
     }
 
-    /// The worker's bulk segment that a frame refers to.
-    pub(crate) fn view(&mut self, reference: Reference) -> Option<Arc<BulkView>> {
+    /// The payload in a bulk segment of the worker's that a frame refers to.
+    pub(crate) fn receipt(
+        &mut self,
+        reference: Reference,
+        watch: &Arc<LaneWatch>,
+    ) -> Option<Receipt> {
         if !self.views.contains_key(&reference.id) {
             self.read_control();
         }
-        self.views.get(&reference.id).cloned()
+        let view = self.views.get(&reference.id)?.clone();
+        let loan = Loan::new(watch.clone(), reference.id, self.loans.clone());
+        Receipt::new(view, reference.bytes, Some(loan))
+    }
+
+    /// Whether results keep as many of the worker's segments as they may.
+    pub(crate) fn has_lent_enough(&self) -> bool {
+        Arc::strong_count(&self.loans) > LOANS_MAX + 1
     }
 
     /// What the worker said when it refused to work.
     pub(crate) fn refusal(&mut self) -> Option<String> {
         self.read_control();
-        self.refusal.lock().clone()
+        self.refusal.clone()
     }
 
     /// Reads what the worker has sent over the control channel so far.
@@ -140,7 +157,7 @@ impl WorkerProcess {
     fn take_message(&mut self, bytes: &[u8], handles: Vec<procession_os::handle::Handle>) {
         let Some(received) = Parcel::from_bytes(bytes) else { return };
         match received.parcel {
-            Some(Parcel::Refusal(why)) => *self.refusal.lock() = Some(why),
+            Some(Parcel::Refusal(why)) => self.refusal = Some(why),
             Some(Parcel::Bulk(id)) => {
                 let memory = handles.into_iter().next().and_then(|h| Memory::accept(h).ok());
                 let view = memory.and_then(|memory| BulkView::map(&memory).ok());

@@ -6,7 +6,7 @@
 use super::Subscribers;
 use crate::error::Error;
 use crate::face::Code;
-use crate::payload::{Bytes, Receipt};
+use crate::payload::{Bytes, Value};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::task::Waker;
@@ -55,12 +55,12 @@ pub enum Delivery {
         /// The [`Record`](crate::message::Record)s.
         records: Bytes,
     },
-    /// The result of one item, in a bulk segment.
+    /// The result of one item, a large one.
     Item {
         /// Index of the item.
         index: u64,
         /// Its encoded result.
-        value: Receipt,
+        value: Value,
     },
     /// Items that have no result, for one reason.
     Failed {

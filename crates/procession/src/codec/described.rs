@@ -5,7 +5,8 @@ use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Carries a value in a self-describing format (CBOR), for types that a compact one cannot carry:
-/// enums that are `#[serde(untagged)]`, structs with `#[serde(flatten)]`, `serde_json::Value`.
+/// enums that are `#[serde(untagged)]` or tagged inside, structs with `#[serde(flatten)]` or
+/// `#[serde(skip_serializing_if)]`, `serde_json::Value`.
 ///
 /// Works for an argument, a result, and anywhere inside one. Costs more bytes and more time.
 ///
@@ -48,7 +49,9 @@ impl<T: Serialize> Serialize for Described<T> {
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Described<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let bytes = deserializer.deserialize_byte_buf(Bytes)?;
-        ciborium::from_reader(&bytes[..]).map(Self).map_err(D::Error::custom)
+        ciborium::from_reader(&bytes[..])
+            .map(Self)
+            .map_err(D::Error::custom)
     }
 }
 

@@ -1,6 +1,8 @@
 //! A value that cannot cross.
 
-use std::fmt;
+use serde::Serialize;
+use std::any::type_name;
+use std::{fmt, io};
 
 /// Why a value could not be encoded or decoded: names its type and the cause.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,9 +19,9 @@ impl fmt::Display for CodecError {
 impl std::error::Error for CodecError {}
 
 /// What a user can do about types that a compact format cannot carry.
-const ADVICE: &str = "a compact format cannot carry this type (untagged or flattened serde \
-                      attributes, `serde_json::Value`, a sequence of unknown length); wrap it in \
-                      `procession::Described`";
+const ADVICE: &str = "a compact format cannot carry this type (untagged, flattened or skipped in \
+                      its serde attributes, `serde_json::Value`, a sequence of unknown length); \
+                      wrap it in `procession::Described`";
 
 impl CodecError {
     #[cold]
@@ -27,40 +29,84 @@ impl CodecError {
         Self { message }
     }
 
-    fn cause(error: &postcard::Error) -> String {
+    #[cold]
+    fn encode(type_name: &str, cause: &str) -> Self {
+        Self::new(format!(
+            "cannot encode a value of type `{type_name}`: {cause}"
+        ))
+    }
+
+    #[cold]
+    fn decode(type_name: &str, cause: &str) -> Self {
+        Self::new(format!(
+            "cannot decode a value of type `{type_name}`: {cause}"
+        ))
+    }
+
+    #[cold]
+    pub(super) fn encoding<T: Serialize>(value: &T, error: &postcard::Error) -> Self {
+        use postcard::Error::{SerdeSerCustom, SerializeSeqLengthUnknown, WontImplement};
         match error {
-            postcard::Error::WontImplement | postcard::Error::SerializeSeqLengthUnknown => {
-                ADVICE.to_owned()
-            }
-            other => other.to_string(),
+            WontImplement | SerializeSeqLengthUnknown => Self::encode(type_name::<T>(), ADVICE),
+            SerdeSerCustom => Self::encode(type_name::<T>(), &own_words(value)),
+            other => Self::encode(type_name::<T>(), &fragment(other)),
         }
     }
 
     #[cold]
-    pub(super) fn encoding(type_name: &str, error: postcard::Error) -> Self {
-        Self::new(format!("cannot encode a value of type `{type_name}`: {}", Self::cause(&error)))
-    }
-
-    #[cold]
-    pub(super) fn decoding(type_name: &str, error: postcard::Error) -> Self {
-        Self::new(format!("cannot decode a value of type `{type_name}`: {}", Self::cause(&error)))
+    pub(super) fn decoding(type_name: &str, error: &postcard::Error) -> Self {
+        use postcard::Error::{DeserializeUnexpectedEnd, SerdeDeCustom, WontImplement};
+        match error {
+            WontImplement => Self::decode(type_name, ADVICE),
+            DeserializeUnexpectedEnd => Self::truncated(type_name),
+            // postcard drops what the type said.
+            SerdeDeCustom => Self::decode(type_name, "its `Deserialize` refuses what arrived"),
+            other => Self::decode(type_name, &fragment(other)),
+        }
     }
 
     #[cold]
     pub(super) fn truncated(type_name: &str) -> Self {
-        Self::new(format!("cannot decode a value of type `{type_name}`: its bytes end too soon"))
+        let cause = format!("its bytes end too soon; {MISMATCH}");
+        Self::decode(type_name, &cause)
     }
 
     #[cold]
     pub(super) fn trailing(type_name: &str, count: usize) -> Self {
-        Self::new(format!(
-            "cannot decode a value of type `{type_name}`: {count} bytes are left over; does its \
-             `Serialize` write what its `Deserialize` reads?"
-        ))
+        let cause = format!("bytes left over: {count}; {MISMATCH}");
+        Self::decode(type_name, &cause)
+    }
+
+    #[cold]
+    pub(super) fn too_deep(type_name: &str) -> Self {
+        Self::decode(type_name, "it is nested too deeply for the stack")
     }
 
     #[cold]
     pub(crate) fn unknown_function() -> Self {
         Self::new("a code reference that is no function of this build".into())
     }
+}
+
+/// What to look for when a value reads more or less than was written.
+const MISMATCH: &str = "does its `Serialize` write all that its `Deserialize` reads? (with \
+                        `skip_serializing_if` it does not: wrap the type in \
+                        `procession::Described`)";
+
+/// What a value's own `Serialize` says when it fails. postcard drops that text, so the value is
+/// encoded once more, in a format that keeps it, to nowhere.
+fn own_words<T: Serialize>(value: &T) -> String {
+    match ciborium::into_writer(value, io::sink()) {
+        Err(ciborium::ser::Error::Value(words)) => words,
+        Ok(()) | Err(ciborium::ser::Error::Io(_)) => "its `Serialize` fails".into(),
+    }
+}
+
+/// One of postcard's messages as a fragment.
+fn fragment(error: &postcard::Error) -> String {
+    let text = error.to_string();
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_lowercase().chain(letters).collect()
+    })
 }

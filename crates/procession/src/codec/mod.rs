@@ -16,7 +16,7 @@ pub use described::Described;
 pub use error::CodecError;
 
 use crate::target::Returned;
-use flavor::Append;
+use flavor::{Append, Bounded};
 use procession_core::payload::{Input, Output, Value};
 use procession_core::{Error, Result};
 use serde::Serialize;
@@ -32,7 +32,7 @@ pub(crate) fn encode_value<T: Serialize + 'static>(
         return Ok(());
     }
     postcard::serialize_with_flavor(value, Append::new(output.bytes()))
-        .map_err(|error| CodecError::encoding(type_name::<T>(), error))
+        .map_err(|error| CodecError::encoding(value, &error))
 }
 
 /// Takes a value off an input.
@@ -44,11 +44,18 @@ pub(crate) fn decode_value<T: DeserializeOwned + 'static>(
     }
     let bytes = input.slice();
     let before = bytes.len();
-    let (value, rest) = postcard::take_from_bytes(bytes)
-        .map_err(|error| CodecError::decoding(type_name::<T>(), error))?;
-    let used = before - rest.len();
-    input.advance(used);
-    Ok(value)
+    let mut deserializer = postcard::Deserializer::from_flavor(Bounded::new(bytes));
+    let decoded = T::deserialize(&mut deserializer);
+    let rest = deserializer.finalize();
+    match (decoded, rest) {
+        (Ok(value), Ok(rest)) => {
+            let used = before - rest.bytes.len();
+            input.advance(used);
+            Ok(value)
+        }
+        (Err(_), Ok(rest)) if rest.is_too_deep => Err(CodecError::too_deep(type_name::<T>())),
+        (Err(error), _) | (_, Err(error)) => Err(CodecError::decoding(type_name::<T>(), &error)),
+    }
 }
 
 /// Decodes a task's result, which must be all there is.

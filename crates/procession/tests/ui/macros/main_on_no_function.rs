@@ -1,0 +1,4 @@
+#[procession::main]
+struct Main;
+
+fn main() {}

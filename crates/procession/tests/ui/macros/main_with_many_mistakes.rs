@@ -1,0 +1,6 @@
+#[procession::main(flavor = "multi_thread")]
+async fn start<T>(argument: T) {
+    drop(argument);
+}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[procession::main]
+fn main(arguments: Vec<String>) {
+    drop(arguments);
+}
