@@ -257,7 +257,10 @@ impl fmt::Display for Error {
                 cause.as_ref().map_or(Ok(()), |cause| write!(f, ": {cause}"))
             }
             Fault::Protocol { worker, what } => {
-                write!(f, "{worker} sent what no worker of this build sends ({what}); it was killed")
+                write!(
+                    f,
+                    "{worker} sent what no worker of this build sends ({what}); it was killed"
+                )
             }
             Fault::Refused { what } | Fault::Usage { what } => f.write_str(what),
             Fault::System { what, source } => write!(f, "{what}: {source}"),

@@ -27,8 +27,12 @@ pub trait Face: Sync {
     ///
     /// # Errors
     /// When the reference is none of this image's, or a value cannot be decoded or encoded.
-    fn call(&self, code: Code, input: &mut Input<'_>, output: &mut Output<'_>)
-    -> Result<(), CallError>;
+    fn call(
+        &self,
+        code: Code,
+        input: &mut Input<'_>,
+        output: &mut Output<'_>,
+    ) -> Result<(), CallError>;
 }
 
 static FACE: OnceLock<&'static dyn Face> = OnceLock::new();

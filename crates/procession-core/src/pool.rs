@@ -16,8 +16,8 @@ mod stats;
 mod supervisor;
 mod wait;
 
+pub(crate) use collect::failure_of;
 pub use config::Config;
 pub use handle::Pool;
 pub use stats::Stats;
-pub(crate) use collect::failure_of;
 pub use wait::{Waitable, Whole};

@@ -4,9 +4,9 @@ mod batch;
 mod cell;
 mod subscribers;
 
+pub(crate) use batch::Chunk;
 pub use batch::{Batch, Delivery};
 pub use cell::TaskCell;
-pub(crate) use batch::Chunk;
 pub use subscribers::Subscribers;
 
 use crate::error::Error;

@@ -8,6 +8,9 @@
 //! A segment that carries something is never in its owner's store, so it cannot be written again
 //! before its reader has given it back.
 
+#[cfg(test)]
+mod tests;
+
 use crate::segment::Segment;
 use procession_os::memory::{Access, Memory};
 use std::io;
@@ -163,16 +166,19 @@ impl BulkStore {
             bulk.clear();
             return Ok(Some((bulk, None)));
         }
-        let mut given_up = None;
-        if self.alive >= self.alive_max {
-            let smallest = (0..self.free.len()).min_by_key(|index| self.free[*index].capacity());
-            let Some(index) = smallest else { return Ok(None) };
-            given_up = Some(self.free.swap_remove(index).id());
-            self.alive -= 1;
+        let smallest = (0..self.free.len()).min_by_key(|index| self.free[*index].capacity());
+        let is_full = self.alive >= self.alive_max;
+        if is_full && smallest.is_none() {
+            return Ok(None);
         }
+        // Made first: if that fails, none is given up behind the back of those who know it.
         let bulk = Bulk::create(self.next_id, bytes)?;
         self.next_id += 1;
         self.alive += 1;
+        let given_up = smallest.filter(|_| is_full).map(|index| {
+            self.alive -= 1;
+            self.free.swap_remove(index).id()
+        });
         Ok(Some((bulk, given_up)))
     }
 

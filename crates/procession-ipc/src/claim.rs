@@ -22,6 +22,9 @@
 //! The worker may write anything here. The parent remembers what it took, so the worst that a mad
 //! worker does is to have more or fewer of its own requests count as running when it is killed.
 
+#[cfg(test)]
+mod tests;
+
 use crate::layout::{WINDOW_MAX, b};
 use crate::primitive::{AtomicU64, Ordering};
 use crate::segment::Segment;
@@ -54,7 +57,8 @@ impl Claims {
             return false;
         }
         // ORDER(claim): the same word, the other claimant's swap.
-        word.compare_exchange(seen, sequence << 2 | state, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        word.compare_exchange(seen, sequence << 2 | state, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
     }
 
     /// The worker begins a request; `false` when the parent has taken it back.

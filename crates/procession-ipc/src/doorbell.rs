@@ -24,17 +24,26 @@
 //! A waker wakes each sleep once. It may do so only because it compares its word with `seen`: a
 //! futex wake that came before S5 with the word still `seen` would wake nobody, and to skip the
 //! next one then would leave the sleeper asleep. Once the word has moved beyond `seen`, S5 returns
-//! by itself, and every further wake of that sleep is superfluous.
+//! by itself, and every further wake of that sleep is superfluous. Hence the rule for sleepers: S3
+//! and S5 use the very `seen` of S1, even if by then the sleeper could know better.
+//!
+//! A sleep is known to the waker by the whole flag. Another sleep has the same flag only after 2^31
+//! sleeps between which the word went round to the same value; that is taken not to happen.
 //!
 //! | who dies after | what follows |
 //! |---|---|
 //! | sleeper, S1 to S5 | the waker makes one system call in vain for each sleep number |
 //! | waker, W1 to W3 | the sleeper may sleep on: the exit watch wakes it |
 
-use crate::layout::a;
+mod supervisor;
+#[cfg(test)]
+mod tests;
+
 use crate::primitive::{Ordering, fence};
 use crate::segment::Segment;
 use std::time::Duration;
+
+pub use supervisor::{BellRequest, SupervisorBell};
 
 /// The sleeper's half. Its flag is written by the sleeping side alone, one thread at a time.
 #[derive(Debug, Clone, Copy)]
@@ -95,7 +104,8 @@ impl SleepFlag {
 pub struct Bell {
     word_at: usize,
     flag_at: usize,
-    woken: u32,
+    /// Flag of the sleep that was woken last; even, and so no sleep's, before the first.
+    woken: u64,
 }
 
 impl Bell {
@@ -110,12 +120,12 @@ impl Bell {
     pub fn wake_if_asleep(&mut self, own: &Segment, peer: &Segment) {
         let flag = peer.word64(self.flag_at).load(Ordering::Relaxed);
         let (number, seen) = (flag as u32, (flag >> 32) as u32);
-        if number.is_multiple_of(2) || number == self.woken {
+        if number.is_multiple_of(2) || flag == self.woken {
             return;
         }
         // This side is the word's only writer.
         if own.word32(self.word_at).load(Ordering::Relaxed) != seen {
-            self.woken = number;
+            self.woken = flag;
             own.wake(self.word_at);
         }
     }
@@ -127,50 +137,4 @@ impl Bell {
 pub fn settle() {
     // ORDER(doorbell): the waker's fence, W2.
     fence(Ordering::SeqCst);
-}
-
-/// When the worker shall wake the supervisor: a word in the parent's segment.
-///
-/// | bits | meaning |
-/// |---|---|
-/// | 32..64 | 0 never, 1 once it has read the request ring up to the position, 2 after every frame |
-/// | 0..32 | the position, in slots |
-///
-/// The parent stores it, fences and looks at the lane once more; the worker publishes a response,
-/// fences and loads it. So either the parent sees the response or the worker sees the request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BellRequest {
-    /// Nobody needs to come.
-    Never,
-    /// Once the worker has read up to this position of the request ring.
-    At(u32),
-    /// After every frame.
-    Always,
-}
-
-impl BellRequest {
-    /// The word.
-    pub fn to_word(self) -> u64 {
-        match self {
-            Self::Never => 0,
-            Self::At(position) => 1 << 32 | u64::from(position),
-            Self::Always => 2 << 32,
-        }
-    }
-
-    /// Publishes the request; the caller looks at the lane afterwards.
-    pub fn publish(self, own: &Segment) {
-        own.word64(a::BELL_REQUEST).store(self.to_word(), Ordering::Relaxed);
-        settle();
-    }
-
-    /// Whether a worker that has read up to `position` and last answered `answered` shall ring;
-    /// gives the word to remember as answered.
-    pub fn due(word: u64, position: u32, answered: u64) -> Option<u64> {
-        match word >> 32 {
-            2 => Some(0),
-            1 if word != answered && (position.wrapping_sub(word as u32) as i32) >= 0 => Some(word),
-            _ => None,
-        }
-    }
 }

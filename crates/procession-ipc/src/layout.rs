@@ -99,5 +99,7 @@ const _: () = {
     assert!(a::BELL_REQUEST.is_multiple_of(8) && b::PROGRESS.is_multiple_of(8));
     assert!(a::DATA.is_multiple_of(SLOT_BYTES) && b::DATA.is_multiple_of(SLOT_BYTES));
     // A frame fits twice, so that one never waits for a ring it cannot fit into after a wrap.
-    assert!((INLINE_BYTES_MAX + super::frame::HEADER_BYTES) * 2 <= REQUEST_SLOTS as usize * SLOT_BYTES);
+    assert!(
+        (INLINE_BYTES_MAX + super::frame::HEADER_BYTES) * 2 <= REQUEST_SLOTS as usize * SLOT_BYTES
+    );
 };

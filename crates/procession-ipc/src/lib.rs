@@ -21,3 +21,5 @@ pub mod primitive;
 pub mod ring;
 pub mod segment;
 pub mod spin;
+#[cfg(all(test, not(loom)))]
+mod test_random;

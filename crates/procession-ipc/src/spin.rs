@@ -5,6 +5,9 @@
 //! experience: a spin that saw its answer in time raises the credit, one that ran out lowers it and
 //! doubles the number of waits that sleep at once before spinning is tried again.
 
+#[cfg(all(test, not(loom)))]
+mod tests;
+
 use std::time::{Duration, Instant};
 
 /// Longest spin, about what it costs to wake an idle processor.

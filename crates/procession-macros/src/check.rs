@@ -52,16 +52,10 @@ fn common(input: &Input, name: &str) -> Errors {
         errors.add(token, &message);
     }
     if !signature.inputs.is_empty() {
-        errors.add(
-            &signature.inputs,
-            &format!("a `#[procession::{name}]` has no parameters"),
-        );
+        errors.add(&signature.inputs, &format!("a `#[procession::{name}]` has no parameters"));
     }
     if !signature.generics.params.is_empty() {
-        errors.add(
-            &signature.generics,
-            &format!("a `#[procession::{name}]` is not generic"),
-        );
+        errors.add(&signature.generics, &format!("a `#[procession::{name}]` is not generic"));
     }
     errors
 }

@@ -7,13 +7,7 @@ use syn::{Error, ItemFn};
 
 /// Runs the body as the program's `main`, or becomes a worker.
 pub(crate) fn main(input: Input) -> TokenStream {
-    let ItemFn {
-        attrs,
-        vis,
-        sig,
-        block,
-        ..
-    } = input.function;
+    let ItemFn { attrs, vis, sig, block, .. } = input.function;
     let output = &sig.output;
     quote! {
         #(#attrs)*
@@ -26,13 +20,7 @@ pub(crate) fn main(input: Input) -> TokenStream {
 
 /// Runs the body as a test whose children boot before `main`.
 pub(crate) fn test(input: Input) -> TokenStream {
-    let ItemFn {
-        attrs,
-        vis,
-        sig,
-        block,
-        ..
-    } = input.function;
+    let ItemFn { attrs, vis, sig, block, .. } = input.function;
     quote! {
         #[::core::prelude::v1::test]
         #(#attrs)*

@@ -12,13 +12,7 @@ pub(crate) struct Input {
 /// Parses an attribute on a function.
 pub(crate) fn parse(arguments: TokenStream, item: TokenStream) -> syn::Result<Input> {
     match syn::parse2(item)? {
-        Item::Fn(function) => Ok(Input {
-            arguments,
-            function,
-        }),
-        other => Err(Error::new_spanned(
-            other,
-            "this attribute goes on a function",
-        )),
+        Item::Fn(function) => Ok(Input { arguments, function }),
+        other => Err(Error::new_spanned(other, "this attribute goes on a function")),
     }
 }

@@ -32,10 +32,7 @@ macro_rules! before_main {
                 all(unix, not(target_vendor = "apple")),
                 unsafe(link_section = ".init_array")
             )]
-            #[cfg_attr(
-                target_vendor = "apple",
-                unsafe(link_section = "__DATA,__mod_init_func")
-            )]
+            #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__mod_init_func"))]
             #[cfg_attr(windows, unsafe(link_section = ".CRT$XCU"))]
             static BEFORE_MAIN: extern "C" fn() = $function;
         };

@@ -159,10 +159,7 @@ pub fn identity() -> &'static Identity {
 
 fn identify(image: Option<&Image>) -> Identity {
     match image {
-        Some(Image {
-            build_id: Some(build_id),
-            ..
-        }) => Identity::of_build_id(build_id),
+        Some(Image { build_id: Some(build_id), .. }) => Identity::of_build_id(build_id),
         Some(image) => identify_file(&image.file),
         None => std::env::current_exe()
             .map_or_else(|_| Identity::unknown(), |file| identify_file(&file)),
@@ -170,9 +167,7 @@ fn identify(image: Option<&Image>) -> Identity {
 }
 
 fn identify_file(file: &Path) -> Identity {
-    File::open(file)
-        .and_then(Identity::of_contents)
-        .unwrap_or_else(|_| Identity::unknown())
+    File::open(file).and_then(Identity::of_contents).unwrap_or_else(|_| Identity::unknown())
 }
 
 /// Whether `address` is in the code of this image. False for everything if the system cannot tell.
@@ -183,9 +178,7 @@ pub fn contains(address: usize) -> bool {
 
 fn image() -> Option<&'static Image> {
     static IMAGE: OnceLock<Option<Image>> = OnceLock::new();
-    IMAGE
-        .get_or_init(|| sys::image::image_of(anchor()))
-        .as_ref()
+    IMAGE.get_or_init(|| sys::image::image_of(anchor())).as_ref()
 }
 
 #[cfg(test)]

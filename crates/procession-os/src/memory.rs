@@ -64,10 +64,7 @@ impl Memory {
             ));
         }
         let (memory, mapping) = sys::memory::Memory::create(label, bytes, writers)?;
-        let mapping = Mapping {
-            sys: mapping,
-            access: Access::ReadWrite,
-        };
+        let mapping = Mapping { sys: mapping, access: Access::ReadWrite };
         Ok((Memory(memory), mapping))
     }
 

@@ -42,10 +42,7 @@ pub struct Launch<'a> {
 /// or a variable's name is not one, and when the system is out of processes, descriptors or memory.
 /// No child is left behind then.
 pub fn launch(launch: &Launch<'_>) -> io::Result<Child> {
-    Ok(Child {
-        sys: sys::process::launch(launch)?,
-        exit: Mutex::new(None),
-    })
+    Ok(Child { sys: sys::process::launch(launch)?, exit: Mutex::new(None) })
 }
 
 /// A process launched by this one.
@@ -143,10 +140,7 @@ impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Exit::Code(code) => write!(f, "exit code {code}"),
-            Exit::Signal {
-                number,
-                core_dumped,
-            } => {
+            Exit::Signal { number, core_dumped } => {
                 f.write_str(&signal::describe(number))?;
                 f.write_str(if core_dumped { ", core dumped" } else { "" })
             }

@@ -1,1 +1,12 @@
-//! See the workspace's ARCHITECTURE.md.
+//! What the tests of procession share: a watchdog, leak checks, waiting for conditions, and helper
+//! programs (in `src/bin`) that are killed, interrupted or wrongly written on purpose.
+
+mod harness;
+mod leaks;
+mod signals;
+mod watchdog;
+
+pub use harness::{Harness, wait_for};
+pub use leaks::Leaks;
+pub use signals::send;
+pub use watchdog::Watchdog;

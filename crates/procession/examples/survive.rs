@@ -23,11 +23,7 @@ fn value_length(setting: String) -> usize {
 #[procession::main]
 fn main() -> procession::Result<()> {
     let setting = |i: usize| {
-        if i % 5 == 3 {
-            format!("broken{i}")
-        } else {
-            format!("name={i}")
-        }
+        if i % 5 == 3 { format!("broken{i}") } else { format!("name={i}") }
     };
     let pool = Pool::new(2)?;
     let (mut measured, mut lost) = (0, 0);
@@ -39,10 +35,7 @@ fn main() -> procession::Result<()> {
                 measured += 1;
             }
             Err(error) => {
-                assert!(
-                    error.is_worker_lost() && i % 5 == 3,
-                    "only the broken ones are lost"
-                );
+                assert!(error.is_worker_lost() && i % 5 == 3, "only the broken ones are lost");
                 println!("{}: {error}", setting(i));
                 lost += 1;
             }

@@ -128,8 +128,8 @@ impl<R> Future for AsyncResult<R> {
     type Output = Result<R>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let pending = !self.is_over()
-            && self.with_goal(|goal| self.pool.poll(goal, context.waker()));
+        let pending =
+            !self.is_over() && self.with_goal(|goal| self.pool.poll(goal, context.waker()));
         self.polled = pending;
         if pending { Poll::Pending } else { Poll::Ready(self.take()) }
     }

@@ -64,9 +64,7 @@ impl Face for RustFace {
             Some(entry) => entry(input, output),
             None => Err(CodecError::unknown_function()),
         };
-        result.map_err(|error| CallError {
-            message: error.to_string(),
-        })
+        result.map_err(|error| CallError { message: error.to_string() })
     }
 }
 
@@ -116,10 +114,7 @@ where
 {
     // Known at compile time, so it costs nothing. `code_of` has refused any other type by then, with
     // a message for the user; here it stands beside what relies on it.
-    assert!(
-        size_of::<F>() == 0,
-        "`code_of` refuses functions with a value"
-    );
+    assert!(size_of::<F>() == 0, "`code_of` refuses functions with a value");
     let args = A::decode(input)?;
     codec::finish::<A>(input)?;
     // SAFETY: `F` has no bytes (asserted above), so any pointer that is aligned and not null is

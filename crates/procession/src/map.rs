@@ -165,7 +165,12 @@ impl<R: Returned> Results<R> {
 }
 
 /// Runs a whole map and waits for it.
-pub(crate) fn run<A, R, I>(pool: &Pool, code: Code, chunk: Option<usize>, items: I) -> Result<Vec<R>>
+pub(crate) fn run<A, R, I>(
+    pool: &Pool,
+    code: Code,
+    chunk: Option<usize>,
+    items: I,
+) -> Result<Vec<R>>
 where
     A: Args,
     R: Returned,
@@ -175,7 +180,8 @@ where
     let mut feeder = Feeder::new(items);
     let mut results = Results::new();
     loop {
-        while !feeder.is_done() && batch.uncut() < AHEAD_ITEMS && batch.uncut_bytes() < AHEAD_BYTES {
+        while !feeder.is_done() && batch.uncut() < AHEAD_ITEMS && batch.uncut_bytes() < AHEAD_BYTES
+        {
             if let Err(error) = feeder.step(pool, &batch, usize::MAX) {
                 batch.abandon();
                 return Err(error);

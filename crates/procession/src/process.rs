@@ -73,11 +73,7 @@ impl<R: Returned> Process<R> {
         let _ = target;
         let code = entry::code_of::<F, A>();
         let encode: Encode = Box::new(move |output| args.encode(output));
-        Self {
-            name: core::next_name(),
-            state: State::New { code, encode },
-            returns: PhantomData,
-        }
+        Self { name: core::next_name(), state: State::New { code, encode }, returns: PhantomData }
     }
 
     /// Names the process; without, it is `Process-1` and so on.
@@ -98,8 +94,11 @@ impl<R: Returned> Process<R> {
     /// When it was started before, the arguments cannot be encoded, the function lives in another
     /// shared library, or the system cannot make a process.
     pub fn start(&mut self) -> Result<()> {
-        let State::New { code, encode } = std::mem::replace(&mut self.state, State::Failed) else {
+        if !matches!(self.state, State::New { .. }) {
             return Err(Error::usage("a process is started once"));
+        }
+        let State::New { code, encode } = std::mem::replace(&mut self.state, State::Failed) else {
+            unreachable!("matched above");
         };
         let process = core::Process::start(self.name.clone(), code?, encode, |error| {
             Error::codec(error.to_string())
@@ -131,7 +130,9 @@ impl<R: Returned> Process<R> {
     fn join_until(&mut self, deadline: Option<Instant>) -> Result<Option<R>> {
         let process = match &mut self.state {
             State::Running(process) => process,
-            State::New { .. } => return Err(Error::usage("join() of a process that was not started")),
+            State::New { .. } => {
+                return Err(Error::usage("join() of a process that was not started"));
+            }
             State::Ended { .. } => return Err(Error::usage("join() of a process that was joined")),
             State::Failed => return Err(Error::usage("join() of a process that failed to start")),
         };

@@ -34,10 +34,7 @@ pub struct RemoteError {
 impl RemoteError {
     /// An error that says `message`.
     pub fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            causes: Vec::new(),
-        }
+        Self { message: message.into(), causes: Vec::new() }
     }
 
     /// What the error itself says.
@@ -54,10 +51,7 @@ impl RemoteError {
     pub fn into_error(self) -> Box<dyn Error + Send + Sync> {
         let mut links: Option<Box<Link>> = None;
         for message in std::iter::once(self.message).chain(self.causes).rev() {
-            links = Some(Box::new(Link {
-                message,
-                cause: links,
-            }));
+            links = Some(Box::new(Link { message, cause: links }));
         }
         links.expect("an error has a message")
     }
@@ -71,10 +65,7 @@ impl<E: Error> From<E> for RemoteError {
             causes.push(error.to_string());
             cause = error.source();
         }
-        Self {
-            message: error.to_string(),
-            causes,
-        }
+        Self { message: error.to_string(), causes }
     }
 }
 
@@ -87,9 +78,7 @@ impl fmt::Display for RemoteError {
 impl fmt::Debug for RemoteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
-        self.causes
-            .iter()
-            .try_for_each(|cause| write!(f, "\ncaused by: {cause}"))
+        self.causes.iter().try_for_each(|cause| write!(f, "\ncaused by: {cause}"))
     }
 }
 
@@ -118,14 +107,8 @@ mod tests {
 
     #[test]
     fn the_chain_survives_as_text_and_becomes_errors_again() {
-        let inner = Link {
-            message: "inner".into(),
-            cause: None,
-        };
-        let outer = Link {
-            message: "outer".into(),
-            cause: Some(Box::new(inner)),
-        };
+        let inner = Link { message: "inner".into(), cause: None };
+        let outer = Link { message: "outer".into(), cause: Some(Box::new(inner)) };
         let error = RemoteError::from(outer);
         assert_eq!(error.chain().collect::<Vec<_>>(), ["outer", "inner"]);
         assert_eq!(format!("{error:?}"), "outer\ncaused by: inner");

@@ -32,9 +32,7 @@ impl Run {
 
     /// The place of the only line equal to `line`.
     fn place_of(&self, line: &str) -> usize {
-        let places: Vec<_> = (0..self.lines.len())
-            .filter(|i| self.lines[*i] == line)
-            .collect();
+        let places: Vec<_> = (0..self.lines.len()).filter(|i| self.lines[*i] == line).collect();
         assert_eq!(places.len(), 1, "{line:?} once in {:#?}", self.lines);
         places[0]
     }
@@ -42,18 +40,9 @@ impl Run {
 
 fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a test has an executable");
-    let profile = test
-        .ancestors()
-        .nth(2)
-        .expect("a test lies in a folder of its profile");
-    let path = profile
-        .join("examples")
-        .join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
-    assert!(
-        path.exists(),
-        "{} is not built: `cargo build --examples`",
-        path.display()
-    );
+    let profile = test.ancestors().nth(2).expect("a test lies in a folder of its profile");
+    let path = profile.join("examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    assert!(path.exists(), "{} is not built: `cargo build --examples`", path.display());
     path
 }
 
@@ -93,10 +82,7 @@ fn run(name: &str, arguments: &[&str]) -> Run {
     let status = child.wait().expect("an example can be waited for");
     assert!(status.success(), "{name}: {status}\n{output}\n{errors}");
     assert_eq!(errors, "", "{name} is quiet on standard error");
-    Run {
-        pid,
-        lines: output.lines().map(str::to_owned).collect(),
-    }
+    Run { pid, lines: output.lines().map(str::to_owned).collect() }
 }
 
 /// The parts of `line` between the fixed texts of `shape`.
@@ -117,11 +103,7 @@ fn parts<'a>(line: &'a str, shape: &[&str]) -> Option<Vec<&'a str>> {
 
 /// A number with two decimals.
 fn seconds(text: &str) -> f64 {
-    assert!(
-        text.split_once('.')
-            .is_some_and(|(_, decimals)| decimals.len() == 2),
-        "{text:?}"
-    );
+    assert!(text.split_once('.').is_some_and(|(_, decimals)| decimals.len() == 2), "{text:?}");
     text.parse().expect("a number of seconds")
 }
 
@@ -132,9 +114,7 @@ fn hello_runs_a_function_in_a_child_process() {
     assert_eq!(run.line(0), format!("Parent process {}.", run.pid));
     assert_eq!(run.line(1), "Child process will start.");
     let child = parts(run.line(2), &["Run child process world (", ")..."]);
-    let child: u32 = child.expect("the child's line")[0]
-        .parse()
-        .expect("the child's pid");
+    let child: u32 = child.expect("the child's line")[0].parse().expect("the child's pid");
     assert_ne!(child, run.pid);
     assert_eq!(run.line(3), "Child process end.");
 }
@@ -156,43 +136,23 @@ fn pool_runs_four_tasks_side_by_side_and_the_fifth_after() {
         }
     }
     assert_eq!((begun.len(), ended.len()), (5, 5), "{:#?}", run.lines);
-    assert_eq!(
-        pids.len(),
-        4,
-        "each of the four workers had a task: {:#?}",
-        run.lines
-    );
+    assert_eq!(pids.len(), 4, "each of the four workers had a task: {:#?}", run.lines);
     assert!(!pids.contains(&run.pid));
     for task in ["0", "1", "2", "3", "4"] {
         let place = |places: &[(String, usize)]| {
-            places
-                .iter()
-                .find(|(name, _)| name == task)
-                .map(|(_, place)| *place)
+            places.iter().find(|(name, _)| name == task).map(|(_, place)| *place)
         };
         let (begin, end) = (place(&begun), place(&ended));
-        assert!(
-            begin.is_some() && begin < end,
-            "task {task} once: {:#?}",
-            run.lines
-        );
+        assert!(begin.is_some() && begin < end, "task {task} once: {:#?}", run.lines);
     }
-    assert!(
-        begun[3].1 < ended[0].1,
-        "four side by side: {:#?}",
-        run.lines
-    );
+    assert!(begun[3].1 < ended[0].1, "four side by side: {:#?}", run.lines);
     assert!(begun[4].1 > ended[0].1, "the fifth after: {:#?}", run.lines);
 
     let done = run.place_of("All subprocesses done.");
     assert!(run.place_of("Waiting for all subprocesses done...") < done);
     assert_eq!(done, 12, "{:#?}", run.lines);
     let wall = parts(run.last(), &["Wall time: ", " s"]).expect("the wall time is last");
-    assert!(
-        seconds(wall[0]) >= 2.0,
-        "two rounds of a second: {}",
-        run.last()
-    );
+    assert!(seconds(wall[0]) >= 2.0, "two rounds of a second: {}", run.last());
 }
 
 #[test]
@@ -210,23 +170,13 @@ fn wordcount_counts_the_same_alone_and_in_parallel() {
     }
     fs::write(root.join("picture"), [0xff, 0xd8, 0xff, 0xe0]).expect("a file for the test");
     let path = root.to_str().expect("the target folder has a UTF-8 name");
-    let words = [
-        ("the", 4),
-        ("cat", 3),
-        ("über", 2),
-        ("fn", 1),
-        ("mat", 1),
-        ("on", 1),
-        ("sat", 1),
-    ];
+    let words = [("the", 4), ("cat", 3), ("über", 2), ("fn", 1), ("mat", 1), ("on", 1), ("sat", 1)];
     let bytes: usize = texts.iter().map(|(_, text)| text.len()).sum();
 
     for arguments in [vec![path], vec!["--serial", path]] {
         let run = run("wordcount", &arguments);
         let (top, last) = run.lines.split_at(words.len());
-        let expected: Vec<_> = words
-            .map(|(word, times)| format!("{times:>12} {word}"))
-            .into();
+        let expected: Vec<_> = words.map(|(word, times)| format!("{times:>12} {word}")).into();
         assert_eq!(top, expected, "{arguments:?}");
         let start = format!("4 files, {bytes} bytes, 13 words, ");
         assert_eq!(last.len(), 1, "{last:?}");
@@ -242,10 +192,7 @@ fn survive_loses_only_the_items_that_crash() {
     for (index, line) in run.lines[..20].iter().enumerate() {
         if index % 5 == 3 {
             let error = line.strip_prefix(&format!("broken{index}: "));
-            assert!(
-                error.is_some_and(|text| text.contains("SIGSEGV")),
-                "{line:?}"
-            );
+            assert!(error.is_some_and(|text| text.contains("SIGSEGV")), "{line:?}");
         } else {
             let bytes = index.to_string().len();
             assert_eq!(line, &format!("name={index} has a value of {bytes} bytes"));

@@ -1,7 +1,7 @@
 //! `docs/dependencies.md` argues each external dependency, and no other.
 
 use super::Finding;
-use super::source::Tree;
+use super::source::{File, Tree};
 
 const MANIFEST: &str = "Cargo.toml";
 const PAGE: &str = "docs/dependencies.md";
@@ -18,24 +18,42 @@ pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
         .zip(page.text.lines())
         .filter_map(|(line, text)| Some((text.strip_prefix("| `")?.split('`').next()?, line)))
         .collect();
-    let silent = declared
-        .iter()
-        .filter(|(name, _)| !argued.iter().any(|(other, _)| other == name));
-    let stale = argued
-        .iter()
-        .filter(|(name, _)| !declared.iter().any(|(other, _)| other == name));
-    silent
-        .map(|(name, line)| {
-            Finding::error(MANIFEST, *line, format!("{name} has no line in {PAGE}"))
-        })
-        .chain(stale.map(|(name, line)| {
-            Finding::error(
-                PAGE,
-                *line,
-                format!("{name} is no dependency of the workspace"),
-            )
-        }))
-        .collect()
+    let is_in = |list: &[(&str, usize)], name: &str| list.iter().any(|(other, _)| *other == name);
+    let mut findings = Vec::new();
+    for (name, line) in &declared {
+        if !is_in(&argued, name) {
+            let what = format!("{name} has no line in {PAGE}");
+            findings.push(Finding::error(MANIFEST, *line, what));
+        }
+    }
+    for (name, line) in &argued {
+        if !is_in(&declared, name) {
+            let what = format!("{name} is no dependency of the workspace");
+            findings.push(Finding::error(PAGE, *line, what));
+        }
+    }
+    let members = tree.files().iter().filter(|file| file.path.ends_with("/Cargo.toml"));
+    findings.extend(members.flat_map(declared_apart));
+    findings
+}
+
+/// Dependencies that a member declares by itself, past the workspace and so past the page.
+fn declared_apart(manifest: &File) -> Vec<Finding> {
+    let mut is_inside = false;
+    let mut found = Vec::new();
+    for (line, text) in (1..).zip(manifest.text.lines()) {
+        if text.starts_with('[') {
+            is_inside = text.trim_end_matches(']').ends_with("dependencies");
+        } else if is_inside
+            && let Some((name, value)) = text.split_once('=')
+            && !name.contains(".workspace")
+            && !value.contains("workspace = true")
+        {
+            let what = format!("{} is declared past the workspace", name.trim());
+            found.push(Finding::error(&manifest.path, line, what));
+        }
+    }
+    found
 }
 
 /// Names and lines of the workspace's dependencies that are not members of it.
@@ -69,6 +87,16 @@ mod tests {
         let findings = check(&tree);
         let found: Vec<_> = findings.iter().map(|f| (f.path.as_str(), f.line)).collect();
         assert_eq!(found, [(MANIFEST, 4), (PAGE, 4)]);
+    }
+
+    #[test]
+    fn a_member_declares_nothing_by_itself() {
+        let manifest = "[package]\nname = \"a\"\n[dependencies]\nserde.workspace = true\n\
+                        libc = { workspace = true }\n[dev-dependencies]\nrand = \"1\"\n";
+        let path = "crates/a/Cargo.toml";
+        let tree = Tree::of(&[(MANIFEST, ""), (PAGE, ""), (path, manifest)]);
+        let what = "rand is declared past the workspace";
+        assert_eq!(check(&tree), [Finding::error(path, 7, what)]);
     }
 
     #[test]

@@ -9,15 +9,7 @@ const LAYERS: [(&str, &[&str]); 5] = [
     ("procession-ipc", &["procession-os"]),
     ("procession-core", &["procession-ipc", "procession-os"]),
     ("procession-macros", &[]),
-    (
-        "procession",
-        &[
-            "procession-core",
-            "procession-ipc",
-            "procession-os",
-            "procession-macros",
-        ],
-    ),
+    ("procession", &["procession-core", "procession-ipc", "procession-os", "procession-macros"]),
 ];
 
 /// What the root of a crate must say about `unsafe`.
@@ -52,10 +44,7 @@ pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
             findings.push(Finding::error(&path, 0, format!("does not say {fence}")));
         }
     }
-    for file in tree
-        .rust()
-        .filter(|file| file.path.starts_with("crates/procession-ipc/src"))
-    {
+    for file in tree.rust().filter(|file| file.path.starts_with("crates/procession-ipc/src")) {
         if file.path != ATOMICS && file.code.contains("sync::atomic") {
             let what = "names atomics itself: take them from `primitive`, which loom can replace";
             findings.push(Finding::error(&file.path, 0, what));
@@ -91,27 +80,14 @@ mod tests {
                         [dev-dependencies]\nprocession.workspace = true\n";
         let path = "crates/procession-ipc/Cargo.toml";
         let findings = check(&Tree::of(&[(path, manifest)]));
-        assert_eq!(
-            findings,
-            [Finding::error(
-                path,
-                5,
-                "procession-ipc names procession-core"
-            )]
-        );
+        assert_eq!(findings, [Finding::error(path, 5, "procession-ipc names procession-core")]);
     }
 
     #[test]
     fn a_missing_fence_is_found() {
         let path = "crates/procession-core/src/lib.rs";
-        assert_eq!(
-            check(&Tree::of(&[(path, "//! #![forbid(unsafe_code)]\n")])).len(),
-            1
-        );
-        assert_eq!(
-            check(&Tree::of(&[(path, "#![forbid(unsafe_code)]\n")])).len(),
-            0
-        );
+        assert_eq!(check(&Tree::of(&[(path, "//! #![forbid(unsafe_code)]\n")])).len(), 1);
+        assert_eq!(check(&Tree::of(&[(path, "#![forbid(unsafe_code)]\n")])).len(), 0);
     }
 
     #[test]

@@ -32,19 +32,11 @@ struct Finding {
 
 impl Finding {
     fn error(path: &str, line: usize, what: impl Into<String>) -> Self {
-        Self {
-            path: path.to_owned(),
-            line,
-            what: what.into(),
-            is_warning: false,
-        }
+        Self { path: path.to_owned(), line, what: what.into(), is_warning: false }
     }
 
     fn warning(path: &str, line: usize, what: impl Into<String>) -> Self {
-        Self {
-            is_warning: true,
-            ..Self::error(path, line, what)
-        }
+        Self { is_warning: true, ..Self::error(path, line, what) }
     }
 }
 
@@ -80,10 +72,7 @@ pub(crate) fn run(root: &Path) -> io::Result<bool> {
     for finding in &findings {
         eprintln!("{finding}");
     }
-    let errors = findings
-        .iter()
-        .filter(|finding| !finding.is_warning)
-        .count();
+    let errors = findings.iter().filter(|finding| !finding.is_warning).count();
     eprintln!("tidy: {} files, {errors} errors", tree.files().len());
     Ok(errors == 0)
 }

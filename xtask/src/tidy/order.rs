@@ -13,20 +13,13 @@ pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
     let mut places: BTreeMap<&str, Vec<(&str, usize)>> = BTreeMap::new();
     for file in tree.rust() {
         for (at, _) in file.comments.match_indices(OPENING) {
-            let line = file.comments[..at]
-                .rsplit('\n')
-                .next()
-                .unwrap_or_default()
-                .trim_start();
+            let line = file.comments[..at].rsplit('\n').next().unwrap_or_default().trim_start();
             let is_docs = line.starts_with("///") || line.starts_with("//!");
             let rest = &file.comments[at + OPENING.len()..];
             if let Some((name, _)) = rest.split_once(')')
                 && !is_docs
             {
-                places
-                    .entry(name)
-                    .or_default()
-                    .push((&file.path, line_of(&file.comments, at)));
+                places.entry(name).or_default().push((&file.path, line_of(&file.comments, at)));
             }
         }
     }
@@ -46,18 +39,9 @@ mod tests {
     #[test]
     fn a_tag_with_one_end_is_found() {
         let tree = Tree::of(&[
-            (
-                "a.rs",
-                "// ORDER(both): releases\nx();\n// ORDER(one): why\n",
-            ),
-            (
-                "b.rs",
-                "//! `ORDER(one)` marks it\ny(); // ORDER(both): acquires\n",
-            ),
+            ("a.rs", "// ORDER(both): releases\nx();\n// ORDER(one): why\n"),
+            ("b.rs", "//! `ORDER(one)` marks it\ny(); // ORDER(both): acquires\n"),
         ]);
-        assert_eq!(
-            check(&tree),
-            [Finding::error("a.rs", 3, "ORDER(one) has no partner")]
-        );
+        assert_eq!(check(&tree), [Finding::error("a.rs", 3, "ORDER(one) has no partner")]);
     }
 }

@@ -10,10 +10,7 @@ const CONDITIONS: [&str; 4] = ["target_os", "target_family", "target_vendor", "t
 
 pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let foreign = tree
-        .files()
-        .iter()
-        .filter(|file| !file.path.starts_with(HOME));
+    let foreign = tree.files().iter().filter(|file| !file.path.starts_with(HOME));
     for file in foreign {
         let is_manifest = file.path.ends_with("Cargo.toml");
         let code = if is_manifest { &file.text } else { &file.code };
@@ -60,19 +57,7 @@ mod tests {
 
     #[test]
     fn prose_and_other_names_are_no_conditions() {
-        assert_eq!(
-            found(
-                "crates/a/src/a.rs",
-                "// no cfg(target_os) here\nuse std::os::unix;"
-            ),
-            0
-        );
-        assert_eq!(
-            found(
-                "crates/a/src/a.rs",
-                "f(\"cfg(unix)\"); #[cfg(test)] mod unix {}"
-            ),
-            0
-        );
+        assert_eq!(found("crates/a/src/a.rs", "// no cfg(target_os) here\nuse std::os::unix;"), 0);
+        assert_eq!(found("crates/a/src/a.rs", "f(\"cfg(unix)\"); #[cfg(test)] mod unix {}"), 0);
     }
 }

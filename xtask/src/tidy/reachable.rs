@@ -6,22 +6,13 @@ use std::collections::BTreeSet;
 
 pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
     let mut alive = BTreeSet::new();
-    let mut todo: Vec<&File> = tree
-        .rust()
-        .filter(|file| is_root(tree, &file.path))
-        .collect();
+    let mut todo: Vec<&File> = tree.rust().filter(|file| is_root(tree, &file.path)).collect();
     while let Some(file) = todo.pop() {
         if alive.insert(file.path.as_str()) {
-            todo.extend(
-                children(tree, file)
-                    .iter()
-                    .filter_map(|path| tree.file(path)),
-            );
+            todo.extend(children(tree, file).iter().filter_map(|path| tree.file(path)));
         }
     }
-    let dead = tree
-        .rust()
-        .filter(|file| source_folder(&file.path).is_some());
+    let dead = tree.rust().filter(|file| source_folder(&file.path).is_some());
     dead.filter(|file| !alive.contains(file.path.as_str()))
         .map(|file| Finding::error(&file.path, 0, "no `mod` leads to this file"))
         .collect()
@@ -54,19 +45,11 @@ fn children(tree: &Tree, file: &File) -> Vec<String> {
     let folder = &file.path[..file.path.rfind('/').map_or(0, |at| at + 1)];
     let stem = file.path[folder.len()..].trim_end_matches(".rs");
     let is_folder_owner = stem == "mod" || is_root(tree, &file.path);
-    let base = if is_folder_owner {
-        folder.to_owned()
-    } else {
-        format!("{folder}{stem}/")
-    };
+    let base = if is_folder_owner { folder.to_owned() } else { format!("{folder}{stem}/") };
     let mut found = Vec::new();
     for at in words(&file.code, "mod") {
         let rest = file.code[at + "mod".len()..].trim_start();
-        let name: String = rest
-            .bytes()
-            .take_while(|b| is_name_byte(*b))
-            .map(char::from)
-            .collect();
+        let name: String = rest.bytes().take_while(|b| is_name_byte(*b)).map(char::from).collect();
         if !rest[name.len()..].trim_start().starts_with(';') {
             continue;
         }
@@ -97,24 +80,15 @@ fn enclosing_modules(code: &str) -> String {
         let name = before.next();
         open.push(name.filter(|_| before.next() == Some("mod")));
     }
-    open.into_iter()
-        .flatten()
-        .map(|name| format!("{name}/"))
-        .collect()
+    open.into_iter().flatten().map(|name| format!("{name}/")).collect()
 }
 
 /// The paths that `#[path = "..."]`, also inside `cfg_attr`, gives to the `mod` at `at`.
 fn paths_of_attributes(file: &File, at: usize) -> Vec<String> {
-    let start = file.code[..at]
-        .rfind([';', '{', '}'])
-        .map_or(0, |at| at + 1);
+    let start = file.code[..at].rfind([';', '{', '}']).map_or(0, |at| at + 1);
     let attributes = &file.code[start..at];
     words(attributes, "path")
-        .filter(|path_at| {
-            attributes[path_at + "path".len()..]
-                .trim_start()
-                .starts_with('=')
-        })
+        .filter(|path_at| attributes[path_at + "path".len()..].trim_start().starts_with('='))
         .filter_map(|path_at| first_literal(&file.text[start + path_at..at]))
         .map(str::to_owned)
         .collect()

@@ -11,10 +11,7 @@ const LINES_WARN: usize = 600;
 const EXAMPLE_LINES_END: usize = 60;
 
 pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
-    let written = tree
-        .files()
-        .iter()
-        .filter(|file| !file.path.ends_with(".lock"));
+    let written = tree.files().iter().filter(|file| !file.path.ends_with(".lock"));
     written
         .filter_map(|file| {
             let lines = file.text.lines().count();
@@ -46,17 +43,7 @@ mod tests {
             ("crates/a/examples/d.rs", &"x\n".repeat(EXAMPLE_LINES_END)),
         ]);
         let findings = check(&tree);
-        let found: Vec<_> = findings
-            .iter()
-            .map(|f| (f.path.as_str(), f.is_warning))
-            .collect();
-        assert_eq!(
-            found,
-            [
-                ("b.rs", true),
-                ("c.rs", false),
-                ("crates/a/examples/d.rs", false)
-            ]
-        );
+        let found: Vec<_> = findings.iter().map(|f| (f.path.as_str(), f.is_warning)).collect();
+        assert_eq!(found, [("b.rs", true), ("c.rs", false), ("crates/a/examples/d.rs", false)]);
     }
 }

@@ -28,17 +28,8 @@ pub(crate) struct Tree {
 
 impl File {
     pub(crate) fn new(path: &str, text: &str) -> Self {
-        let (code, comments) = if path.ends_with(".rs") {
-            split(text)
-        } else {
-            Default::default()
-        };
-        Self {
-            path: path.to_owned(),
-            text: text.to_owned(),
-            code,
-            comments,
-        }
+        let (code, comments) = if path.ends_with(".rs") { split(text) } else { Default::default() };
+        Self { path: path.to_owned(), text: text.to_owned(), code, comments }
     }
 }
 
@@ -74,12 +65,7 @@ impl Tree {
     /// A tree of files that exist only here.
     #[cfg(test)]
     pub(crate) fn of(files: &[(&str, &str)]) -> Self {
-        Self {
-            files: files
-                .iter()
-                .map(|(path, text)| File::new(path, text))
-                .collect(),
-        }
+        Self { files: files.iter().map(|(path, text)| File::new(path, text)).collect() }
     }
 
     /// Every file, by path.
@@ -100,11 +86,7 @@ impl Tree {
 
 /// The line, counted from 1, of a byte of `text`.
 pub(crate) fn line_of(text: &str, at: usize) -> usize {
-    text.as_bytes()[..at]
-        .iter()
-        .filter(|byte| **byte == b'\n')
-        .count()
-        + 1
+    text.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1
 }
 
 /// Whether a byte may be part of a name.
@@ -115,13 +97,11 @@ pub(crate) fn is_name_byte(byte: u8) -> bool {
 /// Where `name` stands in `code` as a word of its own.
 pub(crate) fn words<'a>(code: &'a str, name: &'a str) -> impl Iterator<Item = usize> + 'a {
     let bytes = code.as_bytes();
-    code.match_indices(name)
-        .map(|(at, _)| at)
-        .filter(move |at| {
-            let before = at.checked_sub(1).map(|at| bytes[at]);
-            let after = bytes.get(at + name.len()).copied();
-            !before.is_some_and(is_name_byte) && !after.is_some_and(is_name_byte)
-        })
+    code.match_indices(name).map(|(at, _)| at).filter(move |at| {
+        let before = at.checked_sub(1).map(|at| bytes[at]);
+        let after = bytes.get(at + name.len()).copied();
+        !before.is_some_and(is_name_byte) && !after.is_some_and(is_name_byte)
+    })
 }
 
 /// What a span of Rust text is.
@@ -162,10 +142,7 @@ fn next_span(text: &[u8], at: usize) -> (Span, usize) {
     let rest = &text[at..];
     let is_word_start = at == 0 || !is_name_byte(text[at - 1]);
     if rest.starts_with(b"//") {
-        let count = rest
-            .iter()
-            .position(|byte| *byte == b'\n')
-            .unwrap_or(rest.len());
+        let count = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
         return (Span::Comment, count);
     }
     if rest.starts_with(b"/*") {
@@ -217,29 +194,21 @@ fn quoted_bytes(rest: &[u8]) -> usize {
 
 /// A raw string, or a byte or C string with its prefix.
 fn raw_string_bytes(rest: &[u8]) -> Option<usize> {
-    let prefix = rest
-        .iter()
-        .take_while(|byte| matches!(byte, b'b' | b'c' | b'r'))
-        .count();
+    let prefix = rest.iter().take_while(|byte| matches!(byte, b'b' | b'c' | b'r')).count();
     if prefix == 0 || prefix > 2 {
         return None;
     }
     if rest[prefix - 1] != b'r' {
         return (rest.get(prefix) == Some(&b'"')).then(|| prefix + quoted_bytes(&rest[prefix..]));
     }
-    let hashes = rest[prefix..]
-        .iter()
-        .take_while(|byte| **byte == b'#')
-        .count();
+    let hashes = rest[prefix..].iter().take_while(|byte| **byte == b'#').count();
     let start = prefix + hashes + 1;
     if rest.get(start - 1) != Some(&b'"') {
         return None;
     }
     let mut end = vec![b'"'];
     end.resize(1 + hashes, b'#');
-    let inside = rest[start..]
-        .windows(end.len())
-        .position(|window| window == end);
+    let inside = rest[start..].windows(end.len()).position(|window| window == end);
     Some(inside.map_or(rest.len(), |inside| start + inside + end.len()))
 }
 
@@ -252,10 +221,7 @@ fn character_bytes(rest: &[u8]) -> Option<usize> {
     let text = str::from_utf8(&rest[1..rest.len().min(6)]);
     let first = match text {
         Ok(text) => text.chars().next()?,
-        Err(error) => str::from_utf8(&rest[1..1 + error.valid_up_to()])
-            .ok()?
-            .chars()
-            .next()?,
+        Err(error) => str::from_utf8(&rest[1..1 + error.valid_up_to()]).ok()?.chars().next()?,
     };
     (rest.get(1 + first.len_utf8()) == Some(&b'\'')).then(|| first.len_utf8() + 2)
 }

@@ -9,21 +9,14 @@ const MARKS: [&str; 3] = ["TODO", "FIXME", "XXX"];
 pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in tree.rust() {
-        let calls = MACROS
-            .iter()
-            .flat_map(|name| file.code.match_indices(name))
-            .map(|(at, _)| at);
+        let calls = MACROS.iter().flat_map(|name| file.code.match_indices(name)).map(|(at, _)| at);
         let marks = MARKS.iter().flat_map(|mark| words(&file.comments, mark));
         for at in calls.chain(marks) {
             let what = "unfinished: finish it, or file an issue";
             findings.push(Finding::error(&file.path, line_of(&file.text, at), what));
         }
     }
-    for file in tree
-        .files()
-        .iter()
-        .filter(|file| file.path.ends_with(".sh"))
-    {
+    for file in tree.files().iter().filter(|file| file.path.ends_with(".sh")) {
         for at in MARKS.iter().flat_map(|mark| words(&file.text, mark)) {
             let what = "unfinished: finish it, or file an issue";
             findings.push(Finding::error(&file.path, line_of(&file.text, at), what));

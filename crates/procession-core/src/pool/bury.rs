@@ -156,7 +156,9 @@ impl Shared {
     pub(super) fn fail_everything(&self, inner: &mut Inner, error: &Error) {
         while let Some(work) = inner.injector.pop_front() {
             match work {
-                Work::Request(request) => self.fail_request(inner, request.target, error, request.load),
+                Work::Request(request) => {
+                    self.fail_request(inner, request.target, error, request.load)
+                }
                 Work::Batch(batch) => {
                     inner.owe_wake(batch.give_up(error));
                     batch.dequeue();
@@ -232,7 +234,12 @@ impl Shared {
                             kind: flight.kind,
                             code: flight.code,
                             load: Load::Private(Bytes::from_vec(chunk.bytes)),
-                            target: Target::Chunk { batch, first: chunk.first, count: rest, delivered: 0 },
+                            target: Target::Chunk {
+                                batch,
+                                first: chunk.first,
+                                count: rest,
+                                delivered: 0,
+                            },
                         });
                     }
                 }

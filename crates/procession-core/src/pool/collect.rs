@@ -67,6 +67,7 @@ impl Shared {
             inner.clock += 1;
             let slot = &mut inner.slots[index];
             slot.last_active = inner.clock;
+            slot.stalled = false;
             let mut spent = Vec::new();
             slot.forget_finished(&mut spent);
             if let Some(live) = &mut slot.live {
@@ -95,7 +96,9 @@ fn take(inner: &mut Inner, index: usize, header: &Header, payload: Bytes) -> Che
     match header.kind {
         response::HELLO => hello(&mut inner.slots[index], &payload),
         response::READY => ready(inner, index),
-        response::INITIALIZER_FAILED => initializer_failed(&mut inner.slots[index], header, &payload),
+        response::INITIALIZER_FAILED => {
+            initializer_failed(&mut inner.slots[index], header, &payload)
+        }
         response::DONE => done(inner, index, header, payload),
         response::PART | response::ITEM => part(inner, index, header, &payload),
         _ => Err(Nonsense("a frame of no known kind")),
@@ -195,7 +198,8 @@ fn done(inner: &mut Inner, index: usize, header: &Header, payload: Bytes) -> Che
     match outcome {
         Ok(value) => {
             let sample = header.extra.min(1 << 40) as f64;
-            inner.task_ns = Some(inner.task_ns.map_or(sample, |known| (known * 7.0 + sample) / 8.0));
+            inner.task_ns =
+                Some(inner.task_ns.map_or(sample, |known| (known * 7.0 + sample) / 8.0));
             inner.settle_value(&cell, value);
             Ok(())
         }

@@ -69,6 +69,7 @@ fn take_back_from_busiest(inner: &mut Inner) -> Option<Request> {
     let task_ns = inner.task_ns.unwrap_or(UNKNOWN_NS);
     let spare = |slot: &Slot| match slot.phase {
         // The first is begun or about to be.
+        Phase::Ready if slot.stalled => slot.unfinished.saturating_sub(1),
         Phase::Ready if slot.unfinished as f64 * task_ns < TAKE_BACK_NS => 0,
         Phase::Ready => slot.unfinished.saturating_sub(1),
         Phase::Starting(_) => slot.unfinished,
@@ -134,7 +135,10 @@ impl Shared {
         let sent = slot.send_task(code, request::TASK, cell, bytes);
         if sent {
             slot.wake_worker();
-            if slot.unfinished > 1 || inner.pollers > 0 {
+            if slot.unfinished > 1 {
+                self.watch_for_stalls(inner);
+            }
+            if inner.slots[index].unfinished > 1 || inner.pollers > 0 {
                 self.after_submission(inner);
             }
         }
@@ -144,7 +148,8 @@ impl Shared {
     /// Makes sure that somebody will look when there is something to do.
     fn after_submission(&self, inner: &mut Inner) {
         let full = !inner.injector.is_empty();
-        if full && inner.stats.submitted.is_multiple_of(COLLECT_EVERY) || self.arrange_bells(inner) {
+        if full && inner.stats.submitted.is_multiple_of(COLLECT_EVERY) || self.arrange_bells(inner)
+        {
             self.collect(inner);
             self.tell_leader(inner);
         }
@@ -172,7 +177,9 @@ impl Shared {
         while let Some(work) = inner.injector.pop_front() {
             let kept = match work {
                 Work::Request(request) => self.dispatch_request(inner, request).map(Work::Request),
-                Work::Batch(batch) => self.dispatch_batch(inner, &batch).then_some(Work::Batch(batch)),
+                Work::Batch(batch) => {
+                    self.dispatch_batch(inner, &batch).then_some(Work::Batch(batch))
+                }
             };
             if let Some(work) = kept {
                 inner.injector.push_front(work);
@@ -248,9 +255,8 @@ impl Shared {
 
     /// Moves unstarted requests from behind busy workers to idle ones.
     fn take_back_for_idle(&self, inner: &mut Inner) {
-        let idle = |slot: &Slot| {
-            slot.phase == Phase::Ready && slot.takes_tasks() && slot.unfinished == 0
-        };
+        let idle =
+            |slot: &Slot| slot.phase == Phase::Ready && slot.takes_tasks() && slot.unfinished == 0;
         while let Some(idle) = inner.slots.iter().position(idle) {
             let Some(request) = take_back_from_busiest(inner) else { return };
             inner.stats.taken_back += 1;
@@ -259,6 +265,35 @@ impl Shared {
                 return;
             }
         }
+    }
+
+    /// Whether a worker is idle while requests wait behind another.
+    fn may_stall(inner: &Inner) -> bool {
+        inner.slots.iter().any(|slot| slot.phase == Phase::Ready && slot.unfinished == 0)
+            && inner.slots.iter().any(|slot| slot.unfinished > 1)
+    }
+
+    /// Has the supervisor look from time to time whether what waits behind a busy worker moves on:
+    /// the mean time of a task, by which it was put there, says nothing about the one that runs.
+    pub(super) fn watch_for_stalls(&self, inner: &mut Inner) {
+        if !inner.watches_for_stalls && Self::may_stall(inner) {
+            inner.watches_for_stalls = true;
+            self.supervisor.nudge();
+        }
+    }
+
+    /// Finds workers that have not answered since the last look, and moves what waits behind them
+    /// to idle ones; `false` when there is nothing more to watch.
+    pub(super) fn check_stalls(&self, inner: &mut Inner) -> bool {
+        if inner.watches_for_stalls {
+            for slot in &mut inner.slots {
+                slot.stalled = slot.unfinished > 1 && slot.last_active == slot.active_at_check;
+                slot.active_at_check = slot.last_active;
+            }
+            self.dispatch(inner);
+            inner.watches_for_stalls = Self::may_stall(inner);
+        }
+        inner.watches_for_stalls
     }
 
     /// Tells each worker when to wake the supervisor; `true` when a worker must be looked at once

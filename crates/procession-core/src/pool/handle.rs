@@ -156,7 +156,11 @@ impl Pool {
     /// Process ids of the workers that live, in the order of their places.
     pub fn worker_pids(&self) -> Vec<u32> {
         let inner = self.shared.lock();
-        inner.slots.iter().filter_map(|s| s.live.as_ref().map(|live| live.process.id().pid)).collect()
+        inner
+            .slots
+            .iter()
+            .filter_map(|s| s.live.as_ref().map(|live| live.process.id().pid))
+            .collect()
     }
 
     /// Takes the responses that are there. For those who ask without waiting.

@@ -75,6 +75,8 @@ pub(super) struct Inner {
     pub(super) drain_waiters: Vec<Thread>,
     /// Collections so far.
     pub(super) clock: u64,
+    /// The supervisor looks for stalled workers from time to time.
+    pub(super) watches_for_stalls: bool,
     /// The supervisor's thread has nothing more to do.
     pub(super) supervisor_done: bool,
     /// Wakers to be woken once the lock is given up.
@@ -97,6 +99,7 @@ impl Inner {
             settled: false,
             drain_waiters: Vec::new(),
             clock: 0,
+            watches_for_stalls: false,
             supervisor_done: false,
             due_wakers: Vec::new(),
             failures: Vec::new(),

@@ -91,6 +91,11 @@ pub(super) struct Slot {
     pub(super) protocol_error: Option<String>,
     /// When it last answered, in collections of the pool: the latest is the warmest.
     pub(super) last_active: u64,
+    /// It has not answered for a while although it has more than one request: what it runs is
+    /// longer than the mean says.
+    pub(super) stalled: bool,
+    /// What `last_active` was when the supervisor last looked.
+    pub(super) active_at_check: u64,
     /// Something was sent since the worker was last woken.
     unrung: bool,
     next_sequence: u64,
@@ -110,6 +115,8 @@ impl Slot {
             start_error: None,
             protocol_error: None,
             last_active: 0,
+            stalled: false,
+            active_at_check: 0,
             unrung: false,
             next_sequence: 1,
         }
@@ -184,7 +191,13 @@ impl Slot {
     }
 
     /// Sends a single task straight from the encoder's memory; `false` when there is no room.
-    pub(super) fn send_task(&mut self, code: Code, kind: u16, cell: &Arc<TaskCell>, payload: &[u8]) -> bool {
+    pub(super) fn send_task(
+        &mut self,
+        code: Code,
+        kind: u16,
+        cell: &Arc<TaskCell>,
+        payload: &[u8],
+    ) -> bool {
         let Some(live) = &mut self.live else { return false };
         let header = Header { kind, word: code, sequence: self.next_sequence, ..Header::default() };
         let Some(pushed) = live.lane.send(header, payload) else { return false };

@@ -9,8 +9,12 @@ use procession_ipc::lane::LaneWatch;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// Time between two looks for stalled workers, while one is possible.
+const STALL_CHECK: Duration = Duration::from_millis(1);
+
 /// Runs until the pool has ended and its last worker with it.
 pub(super) fn run(shared: &Arc<Shared>) {
+    let mut checked = Instant::now();
     loop {
         let seen = shared.supervisor.seen();
         let (watches, urgent) = {
@@ -32,7 +36,14 @@ pub(super) fn run(shared: &Arc<Shared>) {
                 shared.changed.notify_all();
                 return;
             }
-            let timeout = check_starts(&mut inner);
+            let mut timeout = check_starts(&mut inner);
+            if inner.watches_for_stalls && checked.elapsed() >= STALL_CHECK {
+                checked = Instant::now();
+                shared.check_stalls(&mut inner);
+            }
+            if inner.watches_for_stalls {
+                timeout = Some(timeout.unwrap_or(STALL_CHECK).min(STALL_CHECK));
+            }
             if !Arc::ptr_eq(&watches, &inner.watches) {
                 continue;
             }
@@ -43,11 +54,13 @@ pub(super) fn run(shared: &Arc<Shared>) {
 }
 
 fn urgent_of(watch: &LaneWatch) -> u32 {
+    // ORDER(urgent): acquires what the worker published before it called.
     watch.urgent_word().load(procession_ipc::primitive::Ordering::Acquire)
 }
 
 fn is_over(inner: &Inner) -> bool {
-    !matches!(inner.state, State::Open) && inner.slots.iter().all(|slot| slot.live.is_none())
+    !matches!(inner.state, State::Open)
+        && inner.slots.iter().all(|slot| slot.live.is_none())
         && inner.is_idle()
 }
 

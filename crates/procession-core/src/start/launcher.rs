@@ -13,8 +13,8 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 static EXECUTABLE: Mutex<Option<PathBuf>> = Mutex::new(None);
 static LAUNCHER: Mutex<Option<Arc<Launcher>>> = Mutex::new(None);

@@ -209,8 +209,11 @@ impl Batch {
         if count == 0 {
             return None;
         }
-        let chunk =
-            Chunk { first: inner.next, count: count as u64, bytes: inner.bytes[start..end].to_vec() };
+        let chunk = Chunk {
+            first: inner.next,
+            count: count as u64,
+            bytes: inner.bytes[start..end].to_vec(),
+        };
         inner.bytes_at = end;
         inner.next += count as u64;
         Some(chunk)
@@ -221,7 +224,8 @@ impl Batch {
         if count > 0 {
             let mut inner = self.inner.lock();
             let sample = ns as f64 / count as f64;
-            inner.item_ns = Some(inner.item_ns.map_or(sample, |known| (known * 3.0 + sample) / 4.0));
+            inner.item_ns =
+                Some(inner.item_ns.map_or(sample, |known| (known * 3.0 + sample) / 4.0));
         }
     }
 

@@ -34,8 +34,7 @@ fn report(panic: &PanicHookInfo<'_>) -> PanicReport {
     PanicReport {
         message: message_of(panic.payload()),
         location: panic.location().map(ToString::to_string),
-        backtrace: (backtrace.status() == BacktraceStatus::Captured)
-            .then(|| backtrace.to_string()),
+        backtrace: (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string()),
     }
 }
 

@@ -85,13 +85,8 @@ pub(crate) fn run(boot: Boot, lane: WorkerLane, control: Control) -> ! {
         let _ = control.send(&Parcel::Refusal(why).to_bytes(), &[]);
         exit_now(crate::start::bootstrap::REFUSED)
     };
-    let mut worker = Worker {
-        lane,
-        views,
-        bulk: OwnBulk::new(control),
-        scratch: Vec::new(),
-        role: boot.role,
-    };
+    let mut worker =
+        Worker { lane, views, bulk: OwnBulk::new(control), scratch: Vec::new(), role: boot.role };
     let hello = Header { kind: response::HELLO, ..Header::default() };
     worker.lane.respond(hello, procession_os::image::identity().as_bytes());
     worker.lane.wake_parent();

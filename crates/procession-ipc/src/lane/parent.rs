@@ -1,6 +1,6 @@
 //! The parent's end of a lane.
 
-use super::{REQUESTS, RESPONSES};
+use super::{PROGRESS, REQUEST_HEAD, REQUESTS, RESPONSE_HEAD, RESPONSES};
 use crate::claim::Claims;
 use crate::doorbell::{Bell, BellRequest, SleepFlag, settle};
 use crate::frame::Header;
@@ -43,8 +43,7 @@ pub struct Progress {
 impl LaneWatch {
     /// Whether the worker has published responses that nobody has taken yet.
     pub fn has_responses(&self) -> bool {
-        self.response_word().load(Ordering::Acquire)
-            != self.own.word32(a::RESPONSE_HEAD).load(Ordering::Relaxed)
+        self.response_word().load(Ordering::Acquire) != self.response_head()
     }
 
     /// The leader's wait word: the response tail.
@@ -52,9 +51,9 @@ impl LaneWatch {
         self.peer.word32(b::RESPONSE_TAIL)
     }
 
-    /// The response tail at which there is nothing to take: the leader's expected value.
+    /// The response tail at which there is nothing to take.
     pub fn response_head(&self) -> u32 {
-        self.own.word32(a::RESPONSE_HEAD).load(Ordering::Relaxed)
+        RESPONSE_HEAD.last(&self.own)
     }
 
     /// The supervisor's wait word.
@@ -62,9 +61,13 @@ impl LaneWatch {
         self.peer.word32(b::URGENT)
     }
 
-    /// Says that the leader is about to sleep until there are responses.
-    pub fn raise_leader(&self) {
-        SleepFlag::new(a::LEADER_ASLEEP).raise(&self.own, self.response_head());
+    /// Says that the leader is about to sleep until there are responses; gives the response tail
+    /// while which it may sleep. Others may take responses meanwhile, so that is not always
+    /// [`response_head`](Self::response_head).
+    pub fn raise_leader(&self) -> u32 {
+        let seen = self.response_head();
+        SleepFlag::new(a::LEADER_ASLEEP).raise(&self.own, seen);
+        seen
     }
 
     /// Says that the leader is awake.
@@ -147,7 +150,7 @@ impl ParentLane {
 
     /// How far the worker says it has read the request ring.
     pub fn request_head(&self) -> u32 {
-        self.watch.peer.word32(b::REQUEST_HEAD).load(Ordering::Acquire)
+        REQUEST_HEAD.shown(&self.watch.peer)
     }
 
     /// Requests up to `position` are over and done with.
@@ -167,7 +170,13 @@ impl ParentLane {
     /// # Errors
     /// [`Corrupt`] when what the worker wrote makes no sense.
     pub fn peek(&mut self) -> Result<Option<Frame>, Corrupt> {
-        self.responses.peek()
+        let frame = self.responses.peek()?;
+        if frame.is_none() && self.responses.position() != self.watch.response_head() {
+            // Only a skip frame was there, before a part that is being written. As long as the head
+            // stays before it there seems to be a response, and nobody who waits could sleep.
+            RESPONSE_HEAD.show(&self.watch.own, self.responses.position());
+        }
+        Ok(frame)
     }
 
     /// Copies the payload of the response that [`peek`](Self::peek) showed.
@@ -178,8 +187,7 @@ impl ParentLane {
     /// Moves past the response and gives its room back.
     pub fn advance(&mut self, frame: &Frame) {
         let head = self.responses.advance(frame);
-        // ORDER(ring-free): after the copy of the payload; the producer acquires it.
-        self.watch.own.word32(a::RESPONSE_HEAD).store(head, Ordering::Release);
+        RESPONSE_HEAD.show(&self.watch.own, head);
     }
 
     /// Wakes the worker if it waits for room in the response ring; call after a batch of
@@ -207,7 +215,7 @@ impl ParentLane {
             return false;
         }
         self.bell_request = request;
-        request.publish(&self.watch.own);
+        request.publish(&self.watch.own, a::BELL_REQUEST);
         true
     }
 
@@ -215,14 +223,8 @@ impl ParentLane {
     /// part it was writing.
     pub fn unfinished_part(&self) -> Option<Progress> {
         let tail = self.responses.shown_tail();
-        let peer = &self.watch.peer;
-        if peer.word32(b::PROGRESS_AT).load(Ordering::Acquire) != tail {
-            return None;
-        }
-        // ORDER(part-progress): acquires the bytes of the items that are counted.
-        let progress = peer.word64(b::PROGRESS).load(Ordering::Acquire);
-        let items = (progress >> 32) as u32;
-        let bytes = self.responses.copy_unfinished_part(tail, progress as u32 as usize)?;
+        let (items, bytes) = PROGRESS.read(&self.watch.peer, tail)?;
+        let bytes = self.responses.copy_unfinished_part(tail, bytes as usize)?;
         Some(Progress { items, bytes })
     }
 }

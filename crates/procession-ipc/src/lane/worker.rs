@@ -1,8 +1,8 @@
 //! The worker's end of a lane.
 
-use super::{REQUESTS, RESPONSES};
+use super::{PROGRESS, REQUEST_HEAD, REQUESTS, RESPONSE_HEAD, RESPONSES};
 use crate::claim::Claims;
-use crate::doorbell::{Bell, BellRequest, SleepFlag, settle};
+use crate::doorbell::{Bell, SleepFlag, SupervisorBell, settle};
 use crate::frame::Header;
 use crate::layout::{A_BYTES, B_BYTES, MAGIC, VERSION, a, b};
 use crate::primitive::Ordering;
@@ -27,9 +27,8 @@ pub struct WorkerLane {
     responses: Producer,
     claims: Claims,
     response_bell: Bell,
-    urgent_bell: Bell,
+    supervisor_bell: SupervisorBell,
     spin: Spin,
-    answered: u64,
 }
 
 /// A worker cannot use the lane that it was given.
@@ -81,9 +80,8 @@ impl WorkerLane {
             responses: Producer::new(own.clone(), RESPONSES),
             claims: Claims::new(own.clone()),
             response_bell: Bell::new(b::RESPONSE_TAIL, a::LEADER_ASLEEP),
-            urgent_bell: Bell::new(b::URGENT, a::SUPERVISOR_ASLEEP),
+            supervisor_bell: SupervisorBell::new(b::URGENT, a::SUPERVISOR_ASLEEP, a::BELL_REQUEST),
             spin: Spin::new(),
-            answered: 0,
             own,
             peer,
         })
@@ -122,8 +120,7 @@ impl WorkerLane {
     /// Moves past a request that needs no further response, and wakes whoever wants to know.
     pub fn pass(&mut self, frame: &Frame) {
         let head = self.requests.advance(frame);
-        // ORDER(request-head): the parent may overwrite the frame once it sees this.
-        self.own.word32(b::REQUEST_HEAD).store(head, Ordering::Release);
+        REQUEST_HEAD.show(&self.own, head);
         self.wake_parent();
     }
 
@@ -139,10 +136,9 @@ impl WorkerLane {
     pub fn open_part(&mut self, capacity: usize) -> Part {
         loop {
             // Before the position can match: a crash in between must not show an old count.
-            self.own.word64(b::PROGRESS).store(0, Ordering::Release);
+            PROGRESS.clear(&self.own);
             if let Some(part) = self.responses.open(capacity) {
-                let tail = self.responses.tail();
-                self.own.word32(b::PROGRESS_AT).store(tail, Ordering::Release);
+                PROGRESS.begin(&self.own, self.responses.tail());
                 return part;
             }
             self.wait_for_room();
@@ -154,35 +150,22 @@ impl WorkerLane {
         for piece in pieces {
             self.responses.append(part, piece);
         }
-        let progress = u64::from(items) << 32 | part.filled() as u64;
-        // ORDER(part-progress): releases the item's bytes to whoever buries this worker.
-        self.own.word64(b::PROGRESS).store(progress, Ordering::Release);
+        PROGRESS.declare(&self.own, items, part.filled() as u32);
     }
 
     /// Publishes a part.
     pub fn commit_part(&mut self, part: Part, header: Header) {
         self.responses.commit(part, header);
+        // The position stays, and positions come round again.
+        PROGRESS.clear(&self.own);
     }
 
     /// Wakes the parent's threads that sleep and have something to do now.
     pub fn wake_parent(&mut self) {
         settle();
         self.response_bell.wake_if_asleep(&self.own, &self.peer);
-        let word = self.peer.word64(a::BELL_REQUEST).load(Ordering::Relaxed);
-        if word != 0
-            && let Some(answered) =
-                BellRequest::due(word, self.requests.position(), self.answered)
-        {
-            self.answered = answered;
-            self.wake_supervisor();
-        }
-    }
-
-    fn wake_supervisor(&mut self) {
-        let urgent = self.own.word32(b::URGENT);
-        urgent.store(urgent.load(Ordering::Relaxed).wrapping_add(1), Ordering::Release);
-        settle();
-        self.urgent_bell.wake_if_asleep(&self.own, &self.peer);
+        let position = self.requests.position();
+        self.supervisor_bell.call_if_due(&self.own, &self.peer, position);
     }
 
     /// How often the parent has given back one of this worker's bulk segments.
@@ -193,11 +176,10 @@ impl WorkerLane {
 
     /// Learns how far the parent has read; `true` when that made room.
     fn refresh_room(&mut self) -> bool {
-        // ORDER(ring-free): acquires the end of the parent's copies.
-        let head = self.peer.word32(a::RESPONSE_HEAD).load(Ordering::Acquire);
-        let moved = !self.responses.has_released(head);
-        self.responses.release(head);
-        moved
+        let before = self.responses.released();
+        self.responses.release(RESPONSE_HEAD.shown(&self.peer));
+        // Not whether the word differs: one that cannot be true is ignored, and must be waited for.
+        self.responses.released() != before
     }
 
     /// Waits until the parent has taken responses, at most a moment: the caller looks again.
@@ -205,7 +187,7 @@ impl WorkerLane {
         if self.refresh_room() {
             return;
         }
-        self.wake_supervisor();
+        self.supervisor_bell.call(&self.own, &self.peer);
         self.response_bell.wake_if_asleep(&self.own, &self.peer);
         let flag = SleepFlag::new(b::SPACE_WANTED);
         let seen = self.responses.released();

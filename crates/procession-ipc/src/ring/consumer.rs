@@ -96,6 +96,11 @@ impl Consumer {
             if header.kind != KIND_SKIP {
                 return Ok(Some(Frame { header, payload_at: at + HEADER_BYTES }));
             }
+            // So no two follow each other, and a peer that writes nothing else holds nobody here.
+            let lap = self.ring.slots_to_lap_end(self.position);
+            if header.slots() != lap || lap == self.ring.slots {
+                return self.fail("a skip frame that does not end a lap");
+            }
             self.position = self.position.wrapping_add(header.slots());
         }
     }
@@ -123,8 +128,11 @@ impl Consumer {
     }
 
     /// Copies `count` bytes of the part that a dead producer had under construction at `tail`;
-    /// `None` when such a part cannot be.
+    /// `None` when such a part cannot be, or when frames before it were not read.
     pub fn copy_unfinished_part(&self, tail: u32, count: usize) -> Option<Vec<u8>> {
+        if self.corrupt || tail != self.position {
+            return None;
+        }
         let room = self.ring.slots_to_lap_end(tail) as usize * SLOT_BYTES - HEADER_BYTES;
         if count > room {
             return None;

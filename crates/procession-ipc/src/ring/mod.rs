@@ -1,12 +1,16 @@
 #![doc = include_str!("README.md")]
 
 mod consumer;
+mod head;
 mod producer;
+mod progress;
 #[cfg(test)]
 mod tests;
 
 pub use consumer::{Consumer, Corrupt, Frame};
+pub use head::Head;
 pub use producer::{Part, Producer, Pushed};
+pub use progress::PartProgress;
 
 use crate::layout::SLOT_BYTES;
 

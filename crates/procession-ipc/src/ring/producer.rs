@@ -66,24 +66,18 @@ impl Producer {
         }
     }
 
-    /// Whether `position` is how far it was released already.
-    pub fn has_released(&self, position: u32) -> bool {
-        self.free_to == position
-    }
-
     /// The position up to which the ring was released.
     pub fn released(&self) -> u32 {
         self.free_to
     }
 
-    /// Whether everything has been released.
-    pub fn is_empty(&self) -> bool {
-        self.free_to == self.tail
-    }
-
     /// Makes room for `slots` side by side at the tail; publishes a skip frame where the lap ends
     /// too soon. `None`: the ring is full for now.
+    ///
+    /// # Panics
+    /// When a frame of `slots` does not fit twice into the ring: it might never fit.
     fn room_at_tail(&mut self, slots: u32) -> Option<usize> {
+        assert!(slots <= self.ring.slots / 2, "a frame of {slots} slots may never fit");
         let free = self.ring.slots - self.tail.wrapping_sub(self.free_to);
         let lap = self.ring.slots_to_lap_end(self.tail);
         if slots <= lap {
@@ -111,6 +105,9 @@ impl Producer {
     /// Writes and publishes a frame; `None` when the ring has no room for it now.
     ///
     /// `header.payload_bytes` is set here. The caller rings the doorbell.
+    ///
+    /// # Panics
+    /// When the frame is larger than half the ring.
     #[must_use]
     pub fn push(&mut self, mut header: Header, payload: &[u8]) -> Option<Pushed> {
         header.payload_bytes = payload.len() as u32;
@@ -130,7 +127,10 @@ impl Producer {
 
     /// Reserves room for a frame with up to `capacity` bytes of payload, which is written piece by
     /// piece and published by [`commit`](Self::commit). Only one part may be open, and nothing may
-    /// be pushed meanwhile.
+    /// be pushed meanwhile. `None` when the ring has no room for it now.
+    ///
+    /// # Panics
+    /// When the frame would be larger than half the ring.
     pub fn open(&mut self, capacity: usize) -> Option<Part> {
         let at = self.room_at_tail(slots_for(capacity))?;
         Some(Part { at: at + HEADER_BYTES, capacity, filled: 0 })

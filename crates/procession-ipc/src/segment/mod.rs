@@ -3,12 +3,14 @@
 //! Another process may write anything into a segment at any moment. No reference to its bytes is
 //! ever made: control words are atomics, everything else is copied in or out.
 
-#[cfg(loom)]
-mod model;
 #[cfg(not(loom))]
 mod mapped;
+#[cfg(loom)]
+mod model;
 
 #[cfg(not(loom))]
 pub use mapped::Segment;
 #[cfg(loom)]
 pub use model::Segment;
+#[cfg(all(test, loom))]
+pub(crate) use model::explore;

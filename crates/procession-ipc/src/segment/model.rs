@@ -16,6 +16,11 @@ pub struct Segment {
     data: Vec<UnsafeCell<u8>>,
 }
 
+// SAFETY: the bytes are what keeps it from being `Sync`; they are reached through loom's tracked
+// cells alone, and loom stops a model in which two threads reach one at a time.
+#[allow(unsafe_code)]
+unsafe impl Sync for Segment {}
+
 impl Segment {
     /// A segment with the given control words and `data_bytes` of data from offset `data_at`.
     pub fn model(words32: &[usize], words64: &[usize], data_at: usize, data_bytes: usize) -> Self {
@@ -80,4 +85,13 @@ impl Segment {
         let _guard = mutex.lock().unwrap();
         condition.notify_all();
     }
+}
+
+/// Runs a model in every interleaving with at most three preemptions, or as many as
+/// `LOOM_MAX_PREEMPTIONS` says.
+#[cfg(test)]
+pub(crate) fn explore(model: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound.get_or_insert(3);
+    builder.check(model);
 }

@@ -31,11 +31,7 @@ fn contents_are_told_apart_by_every_byte_and_the_length() {
 
 #[test]
 fn an_image_without_a_build_id_is_known_by_its_file() {
-    let image = |file| Image {
-        build_id: None,
-        code: Vec::new(),
-        file,
-    };
+    let image = |file| Image { build_id: None, code: Vec::new(), file };
     let file = std::env::current_exe().expect("the test has a file");
     let known = identify(Some(&image(file)));
     assert_eq!(known.as_bytes()[0], Kind::Contents as u8);

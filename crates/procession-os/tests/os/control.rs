@@ -29,13 +29,9 @@ fn pipe() -> (File, OwnedFd) {
 
 /// A channel whose other end is a plain socket, so that it can send what a [`Control`] does not.
 fn hostile_peer() -> (OwnedFd, Control) {
-    let (hostile, ours) = socketpair(
-        AddressFamily::UNIX,
-        SocketType::SEQPACKET,
-        SocketFlags::empty(),
-        None,
-    )
-    .expect("a channel");
+    let (hostile, ours) =
+        socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::empty(), None)
+            .expect("a channel");
     let token = ours.into_raw_fd().to_string();
     (hostile, Control::from_inherited(&token).expect("a channel"))
 }
@@ -60,8 +56,7 @@ fn messages_arrive_whole_and_in_order_both_ways() {
     let (one, other) = pair();
     for (from, to) in [(&one, &other), (&other, &one)] {
         from.send(b"first", &[]).expect("there is room");
-        from.send(b"second, and longer", &[])
-            .expect("there is room");
+        from.send(b"second, and longer", &[]).expect("there is room");
         assert_eq!(receive(to).0, b"first");
         assert_eq!(receive(to).0, b"second, and longer");
         assert_eq!(try_receive(to).expect("an answer"), Received::Empty);
@@ -88,8 +83,7 @@ fn the_largest_message_with_the_most_handles_arrives() {
     let (mut readers, writers): (Vec<File>, Vec<OwnedFd>) =
         (0..HANDLES_MAX).map(|_| pipe()).unzip();
     let lent: Vec<_> = writers.iter().map(AsFd::as_fd).collect();
-    one.send(&message, &lent)
-        .expect("this is within the limits");
+    one.send(&message, &lent).expect("this is within the limits");
     drop(writers);
     let (bytes, handles) = receive(&other);
     assert!(bytes == message, "the bytes are those sent");
@@ -97,9 +91,7 @@ fn the_largest_message_with_the_most_handles_arrives() {
     for (index, handle) in handles.into_iter().enumerate() {
         let flags = fcntl_getfd(&handle).expect("an open descriptor");
         assert!(flags.contains(FdFlags::CLOEXEC), "no child inherits it");
-        File::from(handle)
-            .write_all(&[index as u8])
-            .expect("the reader is there");
+        File::from(handle).write_all(&[index as u8]).expect("the reader is there");
     }
     for (index, reader) in readers.iter_mut().enumerate() {
         let mut contents = Vec::new();
@@ -114,11 +106,7 @@ fn a_message_over_the_limits_is_not_sent() {
     let too_long = vec![0; MESSAGE_BYTES_MAX + 1];
     let (memory, _mapping) = Memory::create_shared("test", 1).expect("memory");
     let too_many = [memory.handle(); HANDLES_MAX + 1];
-    for result in [
-        one.send(b"", &[]),
-        one.send(&too_long, &[]),
-        one.send(b"handles", &too_many),
-    ] {
+    for result in [one.send(b"", &[]), one.send(&too_long, &[]), one.send(b"handles", &too_many)] {
         let error = result.expect_err("this is over the limit");
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{error}");
     }
@@ -195,9 +183,8 @@ fn more_handles_than_the_limit_are_refused_and_closed() {
         send_raw(&hostile, b"handles", &writers);
         drop(writers);
         let mut handles: Vec<Handle> = Vec::new();
-        let error = control
-            .recv(&mut Vec::new(), &mut handles, false)
-            .expect_err("they are too many");
+        let error =
+            control.recv(&mut Vec::new(), &mut handles, false).expect_err("they are too many");
         assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{error}");
         assert!(handles.is_empty());
         for mut reader in readers {
@@ -232,10 +219,8 @@ fn a_child_inherits_its_own_channel_and_no_other_and_takes_it_once() {
     let _watchdog = Watchdog::start();
     let (other, _peer) = pair();
     let other = other.inherit_token();
-    let (child, _control) = start_with(
-        "check descriptors",
-        &[("PROCESSION_OS_TEST_OTHER", Some(other.as_str()))],
-    );
+    let (child, _control) =
+        start_with("check descriptors", &[("PROCESSION_OS_TEST_OTHER", Some(other.as_str()))]);
     assert_eq!(end_of(&child), Exit::Code(0));
 }
 

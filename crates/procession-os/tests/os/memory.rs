@@ -70,10 +70,7 @@ fn owned_memory_is_written_through_the_first_mapping_only() {
     let (memory, ours) = Memory::create_owned("test", BYTES).expect("memory");
     let peer = Memory::accept(duplicate(&memory)).expect("memory");
     assert_refused(peer.map(Access::ReadWrite), io::ErrorKind::PermissionDenied);
-    assert_refused(
-        memory.map(Access::ReadWrite),
-        io::ErrorKind::PermissionDenied,
-    );
+    assert_refused(memory.map(Access::ReadWrite), io::ErrorKind::PermissionDenied);
     let theirs = peer.map(Access::Read).expect("a mapping");
     assert_eq!(theirs.access(), Access::Read);
     store(&ours, 1, 7);
@@ -106,10 +103,7 @@ fn nobody_can_change_the_size_or_the_seals() {
 #[test]
 fn memory_that_cannot_be_is_refused() {
     let refused = |label, bytes| {
-        assert_refused(
-            Memory::create_shared(label, bytes),
-            io::ErrorKind::InvalidInput,
-        );
+        assert_refused(Memory::create_shared(label, bytes), io::ErrorKind::InvalidInput);
     };
     refused("test", 0);
     refused("test", usize::MAX);
@@ -119,21 +113,14 @@ fn memory_that_cannot_be_is_refused() {
 #[test]
 fn a_handle_that_is_no_memory_is_not_accepted() {
     let file = File::open("/proc/self/exe").expect("a file");
-    assert_refused(
-        Memory::accept(OwnedFd::from(file)),
-        io::ErrorKind::InvalidData,
-    );
+    assert_refused(Memory::accept(OwnedFd::from(file)), io::ErrorKind::InvalidData);
     let (reader, _writer) = rustix::pipe::pipe().expect("a pipe");
     assert_refused(Memory::accept(reader), io::ErrorKind::InvalidData);
 }
 
 #[test]
 fn memory_whose_size_can_change_is_not_accepted() {
-    let cases = [
-        SealFlags::empty(),
-        SealFlags::SHRINK,
-        SealFlags::GROW | SealFlags::SEAL,
-    ];
+    let cases = [SealFlags::empty(), SealFlags::SHRINK, SealFlags::GROW | SealFlags::SEAL];
     for seals in cases {
         let memfd = memfd_create("test", MemfdFlags::ALLOW_SEALING).expect("a memfd");
         ftruncate(&memfd, BYTES as u64).expect("a size");
@@ -169,9 +156,7 @@ fn another_process_maps_memory_that_it_is_sent() {
         store(&mapping, index, value);
     }
     let (_child, control) = start("map memory");
-    control
-        .send(b"memory", &[memory.handle()])
-        .expect("the child listens");
+    control.send(b"memory", &[memory.handle()]).expect("the child listens");
     assert_eq!(receive(&control).0, [1, 2, 3]);
 }
 

@@ -29,10 +29,7 @@ fn launch_with_variable(name: &str, value: &str) -> io::Result<Child> {
     launch(&Launch {
         executable: None,
         arguments: &[],
-        variables: &[
-            (ROLE.into(), Some("exit with 3".into())),
-            (name.into(), Some(value.into())),
-        ],
+        variables: &[(ROLE.into(), Some("exit with 3".into())), (name.into(), Some(value.into()))],
         control: &theirs,
     })
 }
@@ -67,13 +64,7 @@ fn a_child_can_be_asked_to_end() {
     let (child, _control) = start("serve");
     child.terminate().expect("it can be asked");
     let exit = end_of(&child);
-    assert_eq!(
-        exit,
-        Exit::Signal {
-            number: signal::TERMINATE,
-            core_dumped: false
-        }
-    );
+    assert_eq!(exit, Exit::Signal { number: signal::TERMINATE, core_dumped: false });
 }
 
 #[test]
@@ -98,14 +89,8 @@ fn any_signal_that_there_is_can_be_sent() {
 
 #[test]
 fn a_core_dump_shows() {
-    let exit = Exit::Signal {
-        number: libc::SIGSEGV,
-        core_dumped: true,
-    };
-    assert_eq!(
-        exit.to_string(),
-        "SIGSEGV (segmentation fault), core dumped"
-    );
+    let exit = Exit::Signal { number: libc::SIGSEGV, core_dumped: true };
+    assert_eq!(exit.to_string(), "SIGSEGV (segmentation fault), core dumped");
 }
 
 #[test]
@@ -197,9 +182,7 @@ fn a_bound_child_goes_with_its_parent() {
     end_of(&parent);
     // The grandchild has the other end too, and would wait for us for ever.
     let start = Instant::now();
-    while control
-        .recv(&mut Vec::new(), &mut Vec::new(), false)
-        .expect("an answer")
+    while control.recv(&mut Vec::new(), &mut Vec::new(), false).expect("an answer")
         != Received::Closed
     {
         assert!(start.elapsed() < PATIENCE / 2, "the grandchild lives on");

@@ -55,10 +55,7 @@ fn control() -> Control {
 }
 
 fn lower(resource: Resource, limit: u64) {
-    let limit = Rlimit {
-        current: Some(limit),
-        maximum: Some(limit),
-    };
+    let limit = Rlimit { current: Some(limit), maximum: Some(limit) };
     setrlimit(resource, limit).expect("a limit can be lowered");
 }
 
@@ -88,16 +85,12 @@ fn map_memory() -> i32 {
     let control = control();
     let (_, mut handles) = receive(&control);
     let memory = Memory::accept(handles.remove(0)).expect("memory");
-    memory
-        .map(Access::ReadWrite)
-        .expect_err("memory that the parent owns is not written");
+    memory.map(Access::ReadWrite).expect_err("memory that the parent owns is not written");
     let mapping = memory.map(Access::Read).expect("a mapping");
     let mut contents = vec![0; mapping.len()];
     // SAFETY: both are valid for the length, and the parent does not write meanwhile.
     unsafe {
-        mapping
-            .as_ptr()
-            .copy_to_nonoverlapping(contents.as_mut_ptr(), contents.len());
+        mapping.as_ptr().copy_to_nonoverlapping(contents.as_mut_ptr(), contents.len());
     }
     control.send(&contents, &[]).expect("the parent listens");
     0
@@ -146,14 +139,8 @@ fn check_signals() -> i32 {
         let bits = u64::from_str_radix(line.expect("a set").trim(), 16).expect("a number");
         bits & (1 << (number - 1)) != 0
     };
-    assert!(
-        has("SigBlk:", libc::SIGINT),
-        "a child starts with it blocked"
-    );
-    assert!(
-        !has("SigIgn:", libc::SIGPIPE),
-        "a child starts with the default"
-    );
+    assert!(has("SigBlk:", libc::SIGINT), "a child starts with it blocked");
+    assert!(!has("SigIgn:", libc::SIGPIPE), "a child starts with the default");
     prepare_worker().expect("a preparation");
     assert!(!has("SigBlk:", libc::SIGINT), "a worker does not block it");
     assert!(has("SigIgn:", libc::SIGINT), "a worker ignores it");
@@ -203,11 +190,8 @@ fn launch_from_a_deleted_file() -> i32 {
 /// Launches a child that shares our end of the channel and is bound to us, and waits to be killed.
 fn have_a_bound_child() -> i32 {
     let control = control();
-    let variables = [
-        (ROLE, "be bound".to_owned()),
-        (TOKEN, control.inherit_token()),
-    ]
-    .map(|(name, value)| (OsString::from(name), Some(OsString::from(value))));
+    let variables = [(ROLE, "be bound".to_owned()), (TOKEN, control.inherit_token())]
+        .map(|(name, value)| (OsString::from(name), Some(OsString::from(value))));
     let child = launch(&Launch {
         executable: None,
         arguments: &[],

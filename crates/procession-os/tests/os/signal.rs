@@ -11,11 +11,7 @@ fn signals_have_names_and_meanings() {
     assert_eq!(describe(libc::SIGSEGV), "SIGSEGV (segmentation fault)");
     assert_eq!(name(KILL), Some("SIGKILL"));
     assert_eq!(name(TERMINATE), Some("SIGTERM"));
-    assert!(
-        (1..32)
-            .filter(|&number| number != 16)
-            .all(|number| name(number).is_some())
-    );
+    assert!((1..32).filter(|&number| number != 16).all(|number| name(number).is_some()));
 }
 
 #[test]

@@ -30,9 +30,7 @@ impl Watchdog {
                 std::process::abort();
             }
         });
-        Watchdog {
-            _calls_off: calls_off,
-        }
+        Watchdog { _calls_off: calls_off }
     }
 }
 
@@ -44,13 +42,8 @@ pub(crate) fn start(role: &str) -> (Child, Control) {
 /// As [`start`], with more variables in its environment.
 pub(crate) fn start_with(role: &str, more: &[(&str, Option<&str>)]) -> (Child, Control) {
     let (ours, theirs) = Control::pair().expect("a channel");
-    let own = [
-        (ROLE, Some(role.to_owned())),
-        (TOKEN, Some(theirs.inherit_token())),
-    ];
-    let more = more
-        .iter()
-        .map(|&(name, value)| (name, value.map(str::to_owned)));
+    let own = [(ROLE, Some(role.to_owned())), (TOKEN, Some(theirs.inherit_token()))];
+    let more = more.iter().map(|&(name, value)| (name, value.map(str::to_owned)));
     let variables: Vec<_> = own
         .into_iter()
         .chain(more)

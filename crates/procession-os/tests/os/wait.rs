@@ -59,9 +59,7 @@ fn a_wait_that_nobody_ends_times_out_but_not_early() {
     };
     times_out("a private word", &|| wait(&private, 0, Some(BRIEF)));
     times_out("a shared word", &|| wait(word(&shared, 0), 0, Some(BRIEF)));
-    times_out("a set of words", &|| {
-        wait_any(&[(&private, 0), (word(&shared, 0), 0)], Some(BRIEF))
-    });
+    times_out("a set of words", &|| wait_any(&[(&private, 0), (word(&shared, 0), 0)], Some(BRIEF)));
 }
 
 #[test]
@@ -102,9 +100,7 @@ fn a_sleeper_in_another_process_is_woken() {
     let _watchdog = Watchdog::start();
     let (memory, mapping) = Memory::create_owned("test", 12).expect("memory");
     let (child, control) = start("sleep on a word");
-    control
-        .send(b"memory", &[memory.handle()])
-        .expect("the child listens");
+    control.send(b"memory", &[memory.handle()]).expect("the child listens");
     assert_eq!(receive(&control).0, b"ready");
     word(&mapping, 0).store(7, Ordering::Release);
     wake_all(word(&mapping, 0));

@@ -9,19 +9,20 @@ pub(crate) fn cargo_sources() -> String {
     home.unwrap_or_default() + "/registry/src"
 }
 
-/// The names of all files below `path` in `count` parts of about the same number of bytes.
+/// The names of all files below `folder` in `count` parts of about the same number of bytes.
 ///
 /// Links are not followed. A name that is not UTF-8 becomes one that cannot be opened.
-pub(crate) fn parts(path: &str, count: usize) -> io::Result<Vec<Vec<String>>> {
-    let (mut paths, mut files) = (vec![fs::canonicalize(path)?], Vec::<(u64, PathBuf)>::new());
-    while let Some(path) = paths.pop() {
-        let data = path.symlink_metadata()?;
-        if data.is_dir() {
-            for entry in fs::read_dir(&path)? {
-                paths.push(entry?.path());
+pub(crate) fn parts(folder: &str, count: usize) -> io::Result<Vec<Vec<String>>> {
+    let (mut folders, mut files) = (vec![PathBuf::from(folder)], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            let kind = entry.file_type()?;
+            if kind.is_dir() {
+                folders.push(entry.path());
+            } else if kind.is_file() {
+                files.push((entry.metadata()?.len(), entry.path()));
             }
-        } else if data.is_file() {
-            files.push((data.len(), path));
         }
     }
     // Largest first, each part in turn.

@@ -49,9 +49,7 @@ impl<T: Serialize> Serialize for Described<T> {
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Described<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let bytes = deserializer.deserialize_byte_buf(Bytes)?;
-        ciborium::from_reader(&bytes[..])
-            .map(Self)
-            .map_err(D::Error::custom)
+        ciborium::from_reader(&bytes[..]).map(Self).map_err(D::Error::custom)
     }
 }
 

@@ -31,16 +31,12 @@ impl CodecError {
 
     #[cold]
     fn encode(type_name: &str, cause: &str) -> Self {
-        Self::new(format!(
-            "cannot encode a value of type `{type_name}`: {cause}"
-        ))
+        Self::new(format!("cannot encode a value of type `{type_name}`: {cause}"))
     }
 
     #[cold]
     fn decode(type_name: &str, cause: &str) -> Self {
-        Self::new(format!(
-            "cannot decode a value of type `{type_name}`: {cause}"
-        ))
+        Self::new(format!("cannot decode a value of type `{type_name}`: {cause}"))
     }
 
     #[cold]
@@ -106,7 +102,5 @@ fn own_words<T: Serialize>(value: &T) -> String {
 fn fragment(error: &postcard::Error) -> String {
     let text = error.to_string();
     let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first.to_lowercase().chain(letters).collect()
-    })
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }

@@ -58,11 +58,7 @@ pub(super) struct Remainder<'de> {
 impl<'de> Bounded<'de> {
     #[inline]
     pub(super) fn new(bytes: &'de [u8]) -> Self {
-        Self {
-            bytes,
-            stack_base: stack_top(),
-            is_too_deep: false,
-        }
+        Self { bytes, stack_base: stack_top(), is_too_deep: false }
     }
 
     #[inline]
@@ -89,10 +85,7 @@ impl<'de> de_flavors::Flavor<'de> for Bounded<'de> {
     #[inline]
     fn pop(&mut self) -> Result<u8> {
         self.check_stack()?;
-        let (first, rest) = self
-            .bytes
-            .split_first()
-            .ok_or(Error::DeserializeUnexpectedEnd)?;
+        let (first, rest) = self.bytes.split_first().ok_or(Error::DeserializeUnexpectedEnd)?;
         self.bytes = rest;
         Ok(*first)
     }
@@ -104,18 +97,13 @@ impl<'de> de_flavors::Flavor<'de> for Bounded<'de> {
 
     #[inline]
     fn try_take_n(&mut self, count: usize) -> Result<&'de [u8]> {
-        let (taken, rest) = self
-            .bytes
-            .split_at_checked(count)
-            .ok_or(Error::DeserializeUnexpectedEnd)?;
+        let (taken, rest) =
+            self.bytes.split_at_checked(count).ok_or(Error::DeserializeUnexpectedEnd)?;
         self.bytes = rest;
         Ok(taken)
     }
 
     fn finalize(self) -> Result<Remainder<'de>> {
-        Ok(Remainder {
-            bytes: self.bytes,
-            is_too_deep: self.is_too_deep,
-        })
+        Ok(Remainder { bytes: self.bytes, is_too_deep: self.is_too_deep })
     }
 }

@@ -29,9 +29,7 @@ pub(super) fn encode<T: 'static>(value: &T, output: &mut Output<'_>) -> bool {
 }
 
 fn put<N: Pod>(numbers: &[N], output: &mut Output<'_>) {
-    output
-        .bytes()
-        .extend_from_slice(&(numbers.len() as u64).to_le_bytes());
+    output.bytes().extend_from_slice(&(numbers.len() as u64).to_le_bytes());
     output.put_slice(bytemuck::cast_slice(numbers));
 }
 
@@ -66,7 +64,5 @@ fn get<N: Pod>(input: &mut Input<'_>) -> Option<Vec<N>> {
         return None;
     }
     let mut numbers = vec![N::zeroed(); length];
-    input
-        .read_exact(bytemuck::cast_slice_mut(&mut numbers))
-        .then_some(numbers)
+    input.read_exact(bytemuck::cast_slice_mut(&mut numbers)).then_some(numbers)
 }

@@ -61,11 +61,7 @@ type Nested = BTreeMap<String, Vec<(Option<i32>, String)>>;
 
 /// Small, for they are made by the hundred.
 fn nested() -> impl Strategy<Value = Nested> {
-    btree_map(
-        "[a-zß]{0,4}",
-        vec((any::<Option<i32>>(), "\\PC{0,4}"), 0..4),
-        0..4,
-    )
+    btree_map("[a-zß]{0,4}", vec((any::<Option<i32>>(), "\\PC{0,4}"), 0..4), 0..4)
 }
 
 /// Whatever a worker sends, nothing panics and nothing large is allocated.
@@ -73,9 +69,7 @@ fn decode_as_everything(bytes: &[u8]) {
     drop(decode_value::<Vec<u64>>(&mut Input::Slice(bytes)));
     drop(decode_value::<Vec<String>>(&mut Input::Slice(bytes)));
     drop(decode_value::<Nested>(&mut Input::Slice(bytes)));
-    drop(decode_value::<Described<serde_json::Value>>(
-        &mut Input::Slice(bytes),
-    ));
+    drop(decode_value::<Described<serde_json::Value>>(&mut Input::Slice(bytes)));
     drop(decode_value::<crate::RemoteError>(&mut Input::Slice(bytes)));
 }
 
@@ -86,14 +80,8 @@ fn a_json_value_needs_a_description_and_the_error_says_so() {
     round_trip(&vec![(7_u8, Described(value.clone()))]);
     let bytes = encode(&value);
     let error = decode_value::<serde_json::Value>(&mut Input::Slice(&bytes)).unwrap_err();
-    assert!(
-        error.to_string().contains("procession::Described"),
-        "{error}"
-    );
-    assert!(
-        error.to_string().contains("serde_json::value::Value"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("procession::Described"), "{error}");
+    assert!(error.to_string().contains("serde_json::value::Value"), "{error}");
 }
 
 #[test]
@@ -135,10 +123,7 @@ fn what_a_type_says_when_it_cannot_be_encoded_is_told() {
 
     let mut output = Output::new(Vec::new(), None);
     let error = encode_value(&vec![Moody], &mut output).unwrap_err();
-    assert!(
-        error.to_string().contains("Moody>`: not on a Tuesday"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("Moody>`: not on a Tuesday"), "{error}");
     let error = encode_value(&Described(Moody), &mut output).unwrap_err();
     assert!(error.to_string().contains("not on a Tuesday"), "{error}");
 }
@@ -155,10 +140,7 @@ fn a_sequence_of_unknown_length_needs_a_description_and_the_error_says_so() {
 
     let mut output = Output::new(Vec::new(), None);
     let error = encode_value(&Endless, &mut output).unwrap_err();
-    assert!(
-        error.to_string().contains("procession::Described"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("procession::Described"), "{error}");
     encode_value(&Described(Endless), &mut output).unwrap();
 }
 
@@ -171,15 +153,9 @@ struct Sparse {
 
 #[test]
 fn skipped_fields_need_a_description_and_the_error_says_so() {
-    let value = Sparse {
-        first: None,
-        second: String::new(),
-    };
+    let value = Sparse { first: None, second: String::new() };
     let bytes = encode(&value);
     let error = decode_value::<Sparse>(&mut Input::Slice(&bytes)).unwrap_err();
-    assert!(
-        error.to_string().contains("procession::Described"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("procession::Described"), "{error}");
     round_trip(&Described(value));
 }

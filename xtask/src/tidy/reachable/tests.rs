@@ -1,10 +1,7 @@
 use super::*;
 
 fn dead(files: &[(&str, &str)]) -> Vec<String> {
-    check(&Tree::of(files))
-        .into_iter()
-        .map(|finding| finding.path)
-        .collect()
+    check(&Tree::of(files)).into_iter().map(|finding| finding.path).collect()
 }
 
 #[test]
@@ -18,19 +15,13 @@ fn modules_are_followed_through_both_layouts() {
         ("crates/a/src/three.rs", ""),
         ("crates/a/src/one/other.rs", ""),
     ];
-    assert_eq!(
-        dead(&files),
-        ["crates/a/src/three.rs", "crates/a/src/one/other.rs"]
-    );
+    assert_eq!(dead(&files), ["crates/a/src/three.rs", "crates/a/src/one/other.rs"]);
 }
 
 #[test]
 fn a_mod_in_a_comment_or_string_leads_nowhere() {
     let files = [
-        (
-            "crates/a/src/lib.rs",
-            "// mod one;\nconst A: &str = \"mod one;\";\n",
-        ),
+        ("crates/a/src/lib.rs", "// mod one;\nconst A: &str = \"mod one;\";\n"),
         ("crates/a/src/one.rs", ""),
     ];
     assert_eq!(dead(&files), ["crates/a/src/one.rs"]);
@@ -53,10 +44,7 @@ fn paths_in_attributes_are_followed() {
 #[test]
 fn inline_modules_add_folders() {
     let files = [
-        (
-            "crates/a/src/lib.rs",
-            "mod outer {\n    fn f() { g(); }\n    mod inner;\n}\nmod last;",
-        ),
+        ("crates/a/src/lib.rs", "mod outer {\n    fn f() { g(); }\n    mod inner;\n}\nmod last;"),
         ("crates/a/src/outer/inner.rs", ""),
         ("crates/a/src/last.rs", ""),
     ];
@@ -66,10 +54,7 @@ fn inline_modules_add_folders() {
 #[test]
 fn cargo_names_binaries_and_what_the_manifest_says() {
     let files = [
-        (
-            "crates/a/Cargo.toml",
-            "[[bin]]\nname = \"x\"\npath = \"src/helpers/x.rs\"\n",
-        ),
+        ("crates/a/Cargo.toml", "[[bin]]\nname = \"x\"\npath = \"src/helpers/x.rs\"\n"),
         ("crates/a/src/main.rs", ""),
         ("crates/a/src/bin/b.rs", "mod c;"),
         ("crates/a/src/bin/c.rs", ""),

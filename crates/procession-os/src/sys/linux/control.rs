@@ -26,12 +26,8 @@ pub(crate) struct Control {
 
 impl Control {
     pub(crate) fn pair() -> io::Result<(Control, Control)> {
-        let (one, other) = socketpair(
-            AddressFamily::UNIX,
-            SocketType::SEQPACKET,
-            SocketFlags::CLOEXEC,
-            None,
-        )?;
+        let (one, other) =
+            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
         Ok((Control::above_streams(one)?, Control::above_streams(other)?))
     }
 
@@ -49,10 +45,7 @@ impl Control {
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
         if !handles.is_empty() {
             let has_room = ancillary.push(SendAncillaryMessage::ScmRights(handles));
-            assert!(
-                has_room,
-                "the space is for as many handles as the face lets through"
-            );
+            assert!(has_room, "the space is for as many handles as the face lets through");
         }
         let flags = SendFlags::NOSIGNAL.union(SendFlags::DONTWAIT);
         let sent =
@@ -77,12 +70,7 @@ impl Control {
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let mut receive = || {
             retry_on_intr(|| {
-                recvmsg(
-                    &self.socket,
-                    &mut [IoSliceMut::new(bytes)],
-                    &mut ancillary,
-                    flags,
-                )
+                recvmsg(&self.socket, &mut [IoSliceMut::new(bytes)], &mut ancillary, flags)
             })
         };
         let message = match receive() {
@@ -160,9 +148,9 @@ fn check_inherited(descriptor: RawFd) -> io::Result<()> {
     };
     match is_inherited() {
         Ok(true) => Ok(()),
-        Ok(false) | Err(Errno::BADF | Errno::NOTSOCK) => Err(refused(
-            "the token does not name an inherited control channel",
-        )),
+        Ok(false) | Err(Errno::BADF | Errno::NOTSOCK) => {
+            Err(refused("the token does not name an inherited control channel"))
+        }
         Err(errno) => Err(errno.into()),
     }
 }

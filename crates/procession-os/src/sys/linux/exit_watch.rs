@@ -74,8 +74,5 @@ impl Watcher {
 }
 
 const fn no_event() -> Event {
-    Event {
-        flags: EventFlags::empty(),
-        data: EventData::new_u64(0),
-    }
+    Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }
 }

@@ -18,10 +18,7 @@ type ProgramHeader = libc::Elf32_Phdr;
 
 /// Describes the image that holds `address`.
 pub(crate) fn image_of(address: usize) -> Option<Image> {
-    let mut search = Search {
-        address,
-        found: None,
-    };
+    let mut search = Search { address, found: None };
     // SAFETY: `visit` has the signature that the call wants, and the data pointer is to the
     // `Search` that `visit` expects, which outlives the call and is not touched during it.
     unsafe { libc::dl_iterate_phdr(Some(visit), ptr::from_mut(&mut search).cast()) };
@@ -45,14 +42,8 @@ unsafe extern "C" fn visit(info: *mut dl_phdr_info, _bytes: size_t, search: *mut
     let info = unsafe { &*info };
     // SAFETY: the caller passes a `Search` that is ours during this call.
     let search = unsafe { &mut *search.cast::<Search>() };
-    let loaded = Loaded {
-        info,
-        headers: headers_of(info),
-    };
-    if !loaded
-        .segments(libc::PF_R)
-        .any(|segment| segment.contains(&search.address))
-    {
+    let loaded = Loaded { info, headers: headers_of(info) };
+    if !loaded.segments(libc::PF_R).any(|segment| segment.contains(&search.address)) {
         return 0;
     }
     search.found = Some(Image {

@@ -76,19 +76,9 @@ impl Memory {
         // SAFETY: without MAP_FIXED the kernel chooses a range that nothing uses, so no existing
         // memory is affected; the address hint is null, which is allowed.
         let start = unsafe {
-            mm::mmap(
-                ptr::null_mut(),
-                self.bytes,
-                protection,
-                MapFlags::SHARED,
-                &self.memfd,
-                0,
-            )
+            mm::mmap(ptr::null_mut(), self.bytes, protection, MapFlags::SHARED, &self.memfd, 0)
         }?;
-        Ok(Mapping {
-            start: start.cast(),
-            bytes: self.bytes,
-        })
+        Ok(Mapping { start: start.cast(), bytes: self.bytes })
     }
 
     pub(crate) fn handle(&self) -> BorrowedFd<'_> {
@@ -114,10 +104,7 @@ fn create_memfd(label: &str) -> io::Result<OwnedFd> {
 }
 
 fn refused(why: &str) -> io::Error {
-    io::Error::new(
-        io::ErrorKind::InvalidData,
-        format!("the peer's handle {why}"),
-    )
+    io::Error::new(io::ErrorKind::InvalidData, format!("the peer's handle {why}"))
 }
 
 /// Owns the `bytes` bytes of address space from `start` on.

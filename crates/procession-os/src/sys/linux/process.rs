@@ -100,10 +100,7 @@ fn exit_of(status: &WaitIdStatus) -> Exit {
     if let Some(code) = status.exit_status() {
         Exit::Code(code)
     } else if let Some(number) = status.terminating_signal() {
-        Exit::Signal {
-            number,
-            core_dumped: status.dumped(),
-        }
+        Exit::Signal { number, core_dumped: status.dumped() }
     } else {
         Exit::Unknown
     }
@@ -118,10 +115,7 @@ fn signal_of(number: i32) -> io::Result<Signal> {
         // those that it keeps for itself.
         return Ok(unsafe { Signal::from_raw_unchecked(number) });
     }
-    Err(io::Error::new(
-        io::ErrorKind::InvalidInput,
-        format!("there is no signal {number}"),
-    ))
+    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("there is no signal {number}")))
 }
 
 pub(crate) fn bind_life_to_parent(expected_parent_pid: u32) -> io::Result<bool> {

@@ -59,11 +59,7 @@ impl Spawn {
 fn arguments(arguments: &[OsString]) -> io::Result<Strings> {
     let name = std::env::args_os().next().unwrap_or_default();
     let strings = std::iter::once(&name).chain(arguments);
-    Ok(Strings::new(
-        strings
-            .map(|argument| c_string(argument))
-            .collect::<io::Result<_>>()?,
-    ))
+    Ok(Strings::new(strings.map(|argument| c_string(argument)).collect::<io::Result<_>>()?))
 }
 
 /// This process's environment with the changes applied.
@@ -103,10 +99,7 @@ struct Strings {
 impl Strings {
     fn new(strings: Vec<CString>) -> Strings {
         let pointers = strings.iter().map(|string| string.as_ptr().cast_mut());
-        Strings {
-            pointers: pointers.chain([ptr::null_mut()]).collect(),
-            _strings: strings,
-        }
+        Strings { pointers: pointers.chain([ptr::null_mut()]).collect(), _strings: strings }
     }
 }
 

@@ -37,12 +37,7 @@ pub(crate) fn wait_any(words: &[(&AtomicU32, u32)], timeout: Option<Duration>) -
         waiter.flags = WaitFlags::SIZE_U32;
     }
     let deadline = timeout.and_then(deadline_after);
-    match futex::waitv(
-        waiters,
-        WaitvFlags::empty(),
-        deadline.as_ref(),
-        ClockId::Monotonic,
-    ) {
+    match futex::waitv(waiters, WaitvFlags::empty(), deadline.as_ref(), ClockId::Monotonic) {
         Err(Errno::TIMEDOUT) => false,
         // Kernels before 5.16 do not have the call, and sandboxes may deny it.
         Err(Errno::NOSYS | Errno::PERM) => wait_any_in_slices(words, timeout),
@@ -84,10 +79,7 @@ pub(crate) fn wake_all(word: &AtomicU32) {
 
 fn wake(word: &AtomicU32, count: u32) {
     let woken = futex::wake(word, Flags::empty(), count);
-    debug_assert!(
-        woken.is_ok(),
-        "an aligned word in mapped memory can be woken"
-    );
+    debug_assert!(woken.is_ok(), "an aligned word in mapped memory can be woken");
 }
 
 /// The point in time after `timeout`; `None` if there is no such point, and so no end to the wait.

@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Runs the protocols of procession-ipc under loom. With more preemptions than two it finds no more
+# and takes hours.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export RUSTFLAGS="--cfg loom ${RUSTFLAGS:-}"
+# Apart, so that neither build undoes the other.
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/loom"
+export LOOM_MAX_PREEMPTIONS="${LOOM_MAX_PREEMPTIONS:-2}"
+cargo test --package procession-ipc --release --lib

@@ -1,0 +1,50 @@
+//! What surrounds a test that starts processes.
+
+use crate::leaks::Leaks;
+use crate::watchdog::Watchdog;
+use parking_lot::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+/// Tests that count what the whole process holds run one at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// Surrounds a test: it runs alone, under a watchdog, and leaves nothing behind.
+#[derive(Debug)]
+pub struct Harness {
+    before: Leaks,
+    _watchdog: Watchdog,
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl Harness {
+    /// Starts a test that takes no longer than this, by far.
+    pub fn start(what: &'static str, limit: Duration) -> Self {
+        let alone = ALONE.lock();
+        // The launcher's thread and descriptors are made once and stay.
+        let mut first = procession::Process::new(|| (), ());
+        first.start().expect("a process starts");
+        first.join().expect("a process ends");
+        drop(first);
+        Self { before: Leaks::count(), _watchdog: Watchdog::start(what, limit), _alone: alone }
+    }
+}
+
+impl Drop for Harness {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.before.assert_nothing_new();
+        }
+    }
+}
+
+/// Waits until a condition holds.
+///
+/// # Panics
+/// When it does not within `limit`.
+pub fn wait_for(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + limit;
+    while !condition() {
+        assert!(Instant::now() < deadline, "{what}: not within {limit:?}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}

@@ -1,0 +1,205 @@
+//! Workers that are killed at random, and the deaths of whole programs.
+
+use procession::Pool;
+use procession_testing::{Harness, send, wait_for};
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+const LIMIT: Duration = Duration::from_secs(300);
+const TASKS: u64 = 10_000;
+
+/// A small generator of numbers, so that a seed tells the whole run.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+}
+
+/// Marks the task as begun in a file that outlives its worker, then works for a moment.
+fn work(index: u64, marks: String) -> u64 {
+    use std::os::unix::fs::FileExt;
+    let file = fs::OpenOptions::new().write(true).open(marks).expect("the marks can be opened");
+    file.write_all_at(b"x", index).expect("the marks can be written");
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_micros(50) {
+        std::hint::spin_loop();
+    }
+    index * 2
+}
+
+fn scratch(name: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("procession-{name}-{}", std::process::id()))
+}
+
+/// Kills a random worker every 20 ms until told to stop.
+fn kill_at_random(pool: &Pool, mut random: Random, stop: &AtomicBool) -> u32 {
+    let mut kills = 0;
+    while !stop.load(Ordering::Relaxed) {
+        std::thread::sleep(Duration::from_millis(20));
+        let pids = pool.worker_pids();
+        if !pids.is_empty() {
+            let pid = pids[random.next() as usize % pids.len()];
+            kills += u32::from(send(pid as i32, libc::SIGKILL));
+        }
+    }
+    kills
+}
+
+#[procession::test]
+fn every_task_has_one_outcome_whoever_is_killed() {
+    let _harness = Harness::start("the killer", LIMIT);
+    let marks = scratch("marks");
+    for seed in 1..=10 {
+        fs::write(&marks, vec![b'.'; TASKS as usize]).unwrap();
+        let pool = Pool::new(4).unwrap();
+        let stop = AtomicBool::new(false);
+        let (kills, lost) = std::thread::scope(|scope| {
+            let killer = scope.spawn(|| kill_at_random(&pool, Random(seed * 0x9e37_79b9), &stop));
+            let path = marks.display().to_string();
+            let tasks: Vec<_> =
+                (0..TASKS).map(|i| pool.apply_async(work, (i, path.clone()))).collect();
+            let mut lost = Vec::new();
+            for (index, task) in (0..).zip(tasks) {
+                match task.get() {
+                    Ok(value) => assert_eq!(value, index * 2),
+                    Err(error) => {
+                        assert!(error.is_worker_lost(), "seed {seed}, task {index}: {error}");
+                        assert_eq!(error.signal(), Some(libc::SIGKILL));
+                        lost.push(index as usize);
+                    }
+                }
+            }
+            stop.store(true, Ordering::Relaxed);
+            (killer.join().unwrap(), lost)
+        });
+        println!("seed {seed}: {kills} kills, {} tasks lost, {:?}", lost.len(), pool.stats());
+        // A worker that dies between claiming a task and its first instruction has begun it, too;
+        // that is at most one task for a kill.
+        let begun = fs::read(&marks).unwrap();
+        let unmarked = lost.iter().filter(|index| begun[**index] != b'x').count();
+        assert!(lost.len() <= kills as usize, "a kill loses one task at most");
+        assert!(unmarked <= kills as usize / 4 + 2, "seed {seed}: {unmarked} lost before they ran");
+        let stats = pool.stats();
+        assert_eq!(stats.succeeded + stats.failed, TASKS);
+        assert_eq!(stats.lost, lost.len() as u64);
+        wait_for("four workers", Duration::from_secs(30), || pool.worker_pids().len() == 4);
+        assert_eq!(pool.map(|x: u64| x, 0..100).unwrap().len(), 100);
+        pool.close();
+        pool.join().unwrap();
+    }
+    fs::remove_file(&marks).unwrap();
+}
+
+/// What lies in the folders where processes leave things.
+fn droppings() -> Vec<String> {
+    let mut names: Vec<String> = ["/dev/shm", "/tmp"]
+        .iter()
+        .flat_map(|folder| fs::read_dir(folder).into_iter().flatten().flatten())
+        .map(|entry| entry.path().display().to_string())
+        .filter(|name| name.contains("procession"))
+        .collect();
+    names.sort();
+    names
+}
+
+fn is_alive(pid: u32) -> bool {
+    // A zombie is dead; its parent is another's affair.
+    fs::read_to_string(format!("/proc/{pid}/stat"))
+        .is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or("").trim_start().starts_with('Z'))
+}
+
+/// Starts the tree of processes in a group of its own; gives the pids of all of them.
+fn start_tree(note: &PathBuf) -> (Child, Vec<u32>) {
+    let _ = fs::remove_file(note);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tree"))
+        .arg(note)
+        .process_group(0)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let numbers = |text: &str| -> Vec<u32> {
+        text.trim().trim_matches(['[', ']']).split(", ").map(|n| n.parse().unwrap()).collect()
+    };
+    let mut pids = numbers(&line);
+    pids.extend(numbers(&fs::read_to_string(note).unwrap()));
+    assert_eq!(pids.len(), 4 + 1 + 8, "{pids:?}");
+    fs::remove_file(note).unwrap();
+    (child, pids)
+}
+
+fn rest_of(child: &mut Child) -> String {
+    let mut text = String::new();
+    child.stdout.as_mut().unwrap().read_to_string(&mut text).unwrap();
+    child.stderr.as_mut().unwrap().read_to_string(&mut text).unwrap();
+    text
+}
+
+#[procession::test]
+fn when_the_program_dies_nothing_of_it_is_left() {
+    let _harness = Harness::start("the death of the parent", LIMIT);
+    let note = scratch("tree");
+    let before = droppings();
+    for (signal, to_group) in [
+        (libc::SIGKILL, false),
+        (libc::SIGTERM, false),
+        (libc::SIGINT, true),
+        (libc::SIGSEGV, false),
+    ] {
+        let (mut child, pids) = start_tree(&note);
+        // One that cannot notice anything by itself.
+        assert!(send(pids[2] as i32, libc::SIGSTOP));
+        let pid = child.id() as i32;
+        assert!(send(if to_group { -pid } else { pid }, signal));
+        let status = child.wait().unwrap();
+        assert_eq!(status.signal(), Some(signal));
+        let start = Instant::now();
+        wait_for("the whole tree is gone", Duration::from_secs(20), || {
+            pids.iter().all(|pid| !is_alive(*pid))
+        });
+        println!("signal {signal}: all gone after {:?}", start.elapsed());
+        assert_eq!(rest_of(&mut child), "", "a quiet death");
+        assert_eq!(droppings(), before);
+    }
+}
+
+#[procession::test]
+fn a_program_that_handles_the_interrupt_keeps_its_pool() {
+    let _harness = Harness::start("a handled interrupt", LIMIT);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tree"))
+        .arg("handle")
+        .process_group(0)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    output.read_line(&mut line).unwrap();
+    assert_eq!(line, "ready\n");
+    assert!(send(-(child.id() as i32), libc::SIGINT));
+    let mut rest = String::new();
+    output.read_to_string(&mut rest).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert_eq!(rest, "kept\n");
+}
+
+#[procession::test]
+fn main_waits_for_a_process_that_was_dropped() {
+    let _harness = Harness::start("a dropped process", LIMIT);
+    let output = Command::new(env!("CARGO_BIN_EXE_detached")).output().unwrap();
+    assert!(output.status.success());
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "main ends\nchild ends\n");
+}
