@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Runs the protocols of procession-ipc under loom. With more preemptions than two it finds no more
-# and takes hours.
+# Runs the protocols of procession-ipc under loom. Each further preemption takes about three times as
+# long; LOOM_MAX_PREEMPTIONS=5 is for changes of a protocol.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export RUSTFLAGS="--cfg loom ${RUSTFLAGS:-}"
 # Apart, so that neither build undoes the other.
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/loom"
-export LOOM_MAX_PREEMPTIONS="${LOOM_MAX_PREEMPTIONS:-2}"
+export LOOM_MAX_PREEMPTIONS="${LOOM_MAX_PREEMPTIONS:-4}"
 cargo test --package procession-ipc --release --lib

@@ -30,25 +30,28 @@ pub(super) fn boot_point() -> &'static str {
     if BOOTS_EARLY.load(Ordering::Relaxed) { "early" } else { "main" }
 }
 
-/// A child's call: what the parent put into the variable.
+/// A child's call: what the parent put into the variable, and the channel that came with it.
 struct Summons {
     parent_pid: u32,
     early: bool,
-    token: String,
+    control: Control,
 }
 
-fn summons() -> Option<Summons> {
+/// The call of this process, if it boots at this point.
+///
+/// The channel is what tells a child: a descendant that was not started by procession inherits the
+/// variable alone. The parent's pid does not: it may be dead already, and a child that took itself
+/// for the program then would run `main` once more.
+fn summons(early_only: bool) -> Option<Summons> {
     let value = std::env::var(VARIABLE).ok()?;
     let mut words = value.split(' ');
     let parent_pid = words.next()?.parse().ok()?;
     let early = words.next()? == "early";
-    let token = words.next()?.to_owned();
-    // A descendant that was not started by procession inherits the variable; it is not meant.
-    (parent_pid == procession_os::process::parent_pid()).then_some(Summons {
-        parent_pid,
-        early,
-        token,
-    })
+    if early_only && !early {
+        return None;
+    }
+    let control = Control::from_inherited(words.next()?).ok()?;
+    Some(Summons { parent_pid, early, control })
 }
 
 /// Becomes a worker and never returns, if this process is a child; returns in a parent.
@@ -57,8 +60,8 @@ fn summons() -> Option<Summons> {
 pub fn init(face: &'static dyn Face) {
     face::install(face);
     if STATE.load(Ordering::Relaxed) == UNKNOWN {
-        if let Some(summons) = summons() {
-            become_worker(&summons);
+        if let Some(summons) = summons(false) {
+            become_worker(summons);
         }
         STATE.store(PARENT, Ordering::Relaxed);
     }
@@ -74,9 +77,9 @@ pub fn init_early(face: &'static dyn Face) {
 
 /// Called before `main`: becomes a worker if this process is the child of an early parent.
 pub fn before_main(face: &'static dyn Face) {
-    if let Some(summons) = summons().filter(|summons| summons.early) {
+    if let Some(summons) = summons(true) {
         face::install(face);
-        become_worker(&summons);
+        become_worker(summons);
     }
 }
 
@@ -85,8 +88,8 @@ pub(super) fn require_parent() -> Result<()> {
     if STATE.load(Ordering::Relaxed) != UNKNOWN {
         return Ok(());
     }
-    if let Some(summons) = summons() {
-        refuse_missing_init(&summons);
+    if let Some(summons) = summons(false) {
+        refuse_missing_init(&summons.control);
     }
     Err(Error::usage(
         "this program cannot start processes yet: put `#[procession::main]` on its `main` \
@@ -95,17 +98,13 @@ pub(super) fn require_parent() -> Result<()> {
     ))
 }
 
-fn refuse_missing_init(summons: &Summons) -> ! {
-    if let Ok(control) = Control::from_inherited(&summons.token) {
-        refuse(
-            &control,
-            "the program's `main` lacks `#[procession::main]` (or a call of \
-             `procession::init()` as its first statement): add it, so that a child \
-             becomes a worker instead of running `main` again"
-                .into(),
-        );
-    }
-    exit_now(REFUSED)
+fn refuse_missing_init(control: &Control) -> ! {
+    refuse(
+        control,
+        "the program's `main` lacks `#[procession::main]` (or a call of `procession::init()` as its \
+         first statement): add it, so that a child becomes a worker instead of running `main` again"
+            .into(),
+    )
 }
 
 fn refuse(control: &Control, why: String) -> ! {
@@ -114,7 +113,7 @@ fn refuse(control: &Control, why: String) -> ! {
     exit_now(REFUSED)
 }
 
-fn become_worker(summons: &Summons) -> ! {
+fn become_worker(summons: Summons) -> ! {
     STATE.store(WORKER, Ordering::Relaxed);
     // A worker's own children come from the same executable.
     BOOTS_EARLY.store(summons.early, Ordering::Relaxed);
@@ -124,7 +123,7 @@ fn become_worker(summons: &Summons) -> ! {
         Ok(false) => exit_now(REFUSED),
         Err(_) => {} // The control channel's end says the same a little later.
     }
-    let Ok(control) = Control::from_inherited(&summons.token) else { exit_now(REFUSED) };
+    let control = summons.control;
     if procession_os::signal::prepare_worker().is_err() {
         refuse(&control, "a child cannot set its signal handlers".into());
     }
