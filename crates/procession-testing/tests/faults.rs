@@ -55,7 +55,9 @@ fn fail_at_three(item: u64, fault: Fault) -> u64 {
 }
 
 /// Each fault, what its error must satisfy, and whether the worker survives.
-const FAULTS: [(Fault, fn(&Error) -> bool, bool); 8] = [
+type Row = (Fault, fn(&Error) -> bool, bool);
+
+const FAULTS: [Row; 8] = [
     (
         Fault::Panic,
         |e| {
@@ -119,7 +121,7 @@ fn a_fault_costs_the_item_that_ran_and_nothing_else() {
 fn a_map_runs_everything_and_reports_the_first_failure() {
     let _harness = Harness::start("failing map", LIMIT);
     let pool = Pool::new(2).unwrap();
-    let odd = |x: u64| assert!(x % 2 == 0, "odd {x}");
+    let odd = |x: u64| assert!(x.is_multiple_of(2), "odd {x}");
     let error = pool.map(odd, 0..100).unwrap_err();
     assert_eq!(error.panic_message(), Some("odd 1"));
     assert_eq!(pool.stats().submitted, 100);

@@ -53,8 +53,8 @@ pub(super) fn catch<R>(run: impl FnOnce() -> R) -> Result<R, PanicReport> {
     SEEN.with(|seen| *seen.borrow_mut() = (true, None));
     // What the code leaves half-changed is the user's own state, as with a thread that panics.
     let result = catch_unwind(AssertUnwindSafe(run));
-    let seen = SEEN.with(|seen| std::mem::take(&mut *seen.borrow_mut()).1);
-    result.map_err(|payload| {
+    let seen = SEEN.with(|seen| seen.borrow_mut().1.take());
+    let result = result.map_err(|payload| {
         let report = seen.unwrap_or_else(|| PanicReport {
             message: message_of(&*payload),
             ..PanicReport::default()
@@ -64,5 +64,7 @@ pub(super) fn catch<R>(run: impl FnOnce() -> R) -> Result<R, PanicReport> {
             std::mem::forget(again);
         }
         report
-    })
+    });
+    SEEN.with(|seen| *seen.borrow_mut() = (false, None));
+    result
 }

@@ -10,9 +10,9 @@ use std::{cmp::Reverse, env, error::Error, fs, iter, time::Instant};
 /// Map: the distinct words of those files that are text, how often each occurs, files, bytes.
 fn count(names: Vec<String>) -> (String, Vec<u64>, usize, usize) {
     let (mut counts, mut files, mut bytes) = (HashMap::<String, u64>::new(), 0, 0);
-    for text in names.iter().filter_map(|name| fs::read_to_string(name).ok()) {
+    for mut text in names.iter().filter_map(|name| fs::read_to_string(name).ok()) {
         (files, bytes) = (files + 1, bytes + text.len());
-        let text = text.to_lowercase();
+        text.make_ascii_lowercase();
         let words = text.split(|c: char| !c.is_alphabetic());
         for word in words.filter(|word| !word.is_empty()) {
             match counts.get_mut(word) {
