@@ -20,6 +20,8 @@ use std::time::Instant;
 const PANICKED: i32 = 1;
 /// Exit code of a worker that cannot read its lane.
 const LANE_BROKEN: i32 = 115;
+/// Exit code of a worker whose initializer failed; how is in its last response.
+const NOT_INITIALIZED: i32 = 116;
 /// Room for records in one part of a chunk's results.
 const PART_BYTES: usize = 8 * 1024;
 
@@ -180,20 +182,23 @@ impl Worker {
     }
 
     fn initialize(&mut self, frame: &Frame, payload: &[u8]) {
-        let (header, bytes) = match self.call(frame, payload) {
+        match self.call(frame, payload) {
             Ended::Value(finished) => {
                 if let Finished::Bulk(bulk) = finished {
                     self.bulk.put_bulk(bulk); // Nobody reads what an initializer returns.
                 }
-                (Header { kind: response::READY, ..Header::default() }, Vec::new())
+                self.ready(frame);
             }
             failure => {
                 let (word, bytes) = failure.failure();
-                (Header { kind: response::INITIALIZER_FAILED, word, ..Header::default() }, bytes)
+                let header =
+                    Header { kind: response::INITIALIZER_FAILED, word, ..Header::default() };
+                self.lane.respond(header, &bytes);
+                self.lane.pass(frame);
+                // The tasks that wait behind it must not run here.
+                std::process::exit(NOT_INITIALIZED)
             }
-        };
-        self.lane.respond(header, &bytes);
-        self.lane.pass(frame);
+        }
     }
 
     /// Waits for a bulk segment: there is one as soon as the parent has read one.

@@ -7,7 +7,8 @@ use procession::{Pool, cpu_count};
 use std::collections::{BinaryHeap, HashMap};
 use std::{cmp::Reverse, env, error::Error, fs, iter, time::Instant};
 
-/// Map: the distinct words of those files that are text, how often each occurs, files, bytes.
+/// Map: the distinct words (runs of letters, those of ASCII made small) in those files that are text,
+/// how often each occurs, files, bytes.
 fn count(names: Vec<String>) -> (String, Vec<u64>, usize, usize) {
     let (mut counts, mut files, mut bytes) = (HashMap::<String, u64>::new(), 0, 0);
     for mut text in names.iter().filter_map(|name| fs::read_to_string(name).ok()) {
