@@ -13,8 +13,10 @@ use crate::task::{Chunk, Delivery};
 use procession_ipc::lane::Progress;
 use procession_os::process::Exit;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+/// Time until another attempt to launch a worker that the system refused.
+const RETRY_AFTER: Duration = Duration::from_millis(100);
 /// Weight of failed starts, since a worker was last ready, at which a pool is broken.
 const START_FAILURES_MAX: u32 = 12;
 /// Weight of a start that failed by itself: three in a row and the pool is broken.
@@ -88,19 +90,26 @@ impl Shared {
         if let Phase::Starting(_) = phase {
             self.count_failed_start(inner, index, live.process, exited.exit);
         }
-        if self.wants_worker(inner) {
-            inner.stats.respawns += 1;
-            if let Err(error) = self.launch(inner, index) {
-                inner.slots[index].phase = Phase::Gone;
-                // The others go on; without any the pool cannot.
-                if inner.slots.iter().all(|slot| slot.live.is_none()) {
-                    self.break_pool(inner, error);
-                }
-            }
-        }
+        self.fill_place(inner, index);
         self.collect(inner);
         self.tell_leader(inner);
         self.changed.notify_all();
+    }
+
+    /// Launches a worker into a place whose own has ended, if the pool still wants one. When the
+    /// system has none to give now, the others go on and this is tried again a little later.
+    pub(super) fn fill_place(self: &Arc<Self>, inner: &mut Inner, index: usize) {
+        let slot = &inner.slots[index];
+        if slot.live.is_some() || !self.wants_worker(inner) {
+            return;
+        }
+        match self.launch(inner, index) {
+            Ok(()) => inner.stats.respawns += 1,
+            Err(error) if inner.slots.iter().all(|slot| slot.live.is_none()) => {
+                self.break_pool(inner, error);
+            }
+            Err(_) => inner.slots[index].retry_at = Some(Instant::now() + RETRY_AFTER),
+        }
     }
 
     fn wants_worker(&self, inner: &Inner) -> bool {
@@ -290,6 +299,14 @@ fn fail_target(inner: &mut Inner, target: Target, error: &Error) {
 }
 
 impl Slot {
+    /// When a worker that starts must be ready, if it was not given up already.
+    pub(super) fn start_deadline(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Starting(deadline) if self.start_error.is_none() => Some(deadline),
+            _ => None,
+        }
+    }
+
     /// Kills a worker that was not ready in time, with the error that says so.
     pub(super) fn give_up_start(&mut self) {
         let Some(live) = &self.live else { return };

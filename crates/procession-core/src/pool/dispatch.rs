@@ -188,6 +188,7 @@ impl Shared {
         }
         if inner.injector.is_empty() {
             self.take_back_for_idle(inner);
+            self.watch_for_stalls(inner);
         }
         for slot in &mut inner.slots {
             slot.wake_worker();

@@ -96,6 +96,8 @@ pub(super) struct Slot {
     pub(super) stalled: bool,
     /// What `last_active` was when the supervisor last looked.
     pub(super) active_at_check: u64,
+    /// When to try again to launch a worker here, after the system refused one.
+    pub(super) retry_at: Option<Instant>,
     /// Something was sent since the worker was last woken.
     unrung: bool,
     next_sequence: u64,
@@ -117,6 +119,7 @@ impl Slot {
             last_active: 0,
             stalled: false,
             active_at_check: 0,
+            retry_at: None,
             unrung: false,
             next_sequence: 1,
         }
@@ -129,6 +132,7 @@ impl Slot {
         self.live = Some(live);
         self.unfinished = 0;
         self.said_hello = false;
+        self.retry_at = None;
         self.start_error = None;
         self.protocol_error = None;
         self.next_sequence = 1;

@@ -3,7 +3,6 @@
 
 use super::inner::{Inner, State};
 use super::shared::Shared;
-use super::slot::Phase;
 use super::wait::wait_any;
 use procession_ipc::lane::LaneWatch;
 use std::sync::Arc;
@@ -36,7 +35,8 @@ pub(super) fn run(shared: &Arc<Shared>) {
                 shared.changed.notify_all();
                 return;
             }
-            let mut timeout = check_starts(&mut inner);
+            fill_places(shared, &mut inner);
+            let mut timeout = next_deadline(&inner);
             if inner.watches_for_stalls && checked.elapsed() >= STALL_CHECK {
                 checked = Instant::now();
                 shared.check_stalls(&mut inner);
@@ -64,22 +64,25 @@ fn is_over(inner: &Inner) -> bool {
         && inner.is_idle()
 }
 
-/// Gives up starts that take too long; gives the time until the next one would.
-fn check_starts(inner: &mut Inner) -> Option<Duration> {
+/// Gives up starts that take too long, and launches workers that the system refused before.
+fn fill_places(shared: &Arc<Shared>, inner: &mut Inner) {
     let now = Instant::now();
-    let mut next: Option<Instant> = None;
-    for slot in &mut inner.slots {
-        if let Phase::Starting(deadline) = slot.phase
-            && slot.start_error.is_none()
-        {
-            if deadline <= now {
-                slot.give_up_start();
-            } else {
-                next = Some(next.map_or(deadline, |next| next.min(deadline)));
-            }
+    for index in 0..inner.slots.len() {
+        let slot = &mut inner.slots[index];
+        if slot.start_deadline().is_some_and(|deadline| deadline <= now) {
+            slot.give_up_start();
+        }
+        if slot.live.is_none() && slot.retry_at.is_some_and(|time| time <= now) {
+            slot.retry_at = None;
+            shared.fill_place(inner, index);
         }
     }
-    next.map(|next| next.saturating_duration_since(now))
+}
+
+/// The time until the next start would be given up or tried again.
+fn next_deadline(inner: &Inner) -> Option<Duration> {
+    let deadlines = inner.slots.iter().filter_map(|slot| slot.start_deadline().or(slot.retry_at));
+    deadlines.min().map(|deadline| deadline.saturating_duration_since(Instant::now()))
 }
 
 fn sleep(
