@@ -64,6 +64,16 @@ fn choose(inner: &Inner, limit: impl Fn(&Slot) -> usize) -> Option<usize> {
         .map(|(index, _)| index)
 }
 
+/// Whether there is a worker from which an idle one would take requests.
+fn worth_taking_back(inner: &Inner) -> bool {
+    let task_ns = inner.task_ns.unwrap_or(UNKNOWN_NS);
+    inner
+        .slots
+        .iter()
+        .filter(|slot| slot.unfinished > 1)
+        .any(|slot| slot.stalled || slot.unfinished as f64 * task_ns >= TAKE_BACK_NS)
+}
+
 /// Takes a request back from the worker with the most before it, where that is worth the trouble.
 fn take_back_from_busiest(inner: &mut Inner) -> Option<Request> {
     let task_ns = inner.task_ns.unwrap_or(UNKNOWN_NS);
@@ -193,6 +203,7 @@ impl Shared {
         for slot in &mut inner.slots {
             slot.wake_worker();
         }
+        self.watch_for_stalls(inner);
     }
 
     /// Sends a request to the best worker; gives it back when none has room.
@@ -268,10 +279,17 @@ impl Shared {
         }
     }
 
-    /// Whether a worker is idle while requests wait behind another.
+    /// Whether requests wait behind one that may be longer than the mean says, so that somebody must
+    /// look again even if no worker answers.
     fn may_stall(inner: &Inner) -> bool {
-        inner.slots.iter().any(|slot| slot.phase == Phase::Ready && slot.unfinished == 0)
-            && inner.slots.iter().any(|slot| slot.unfinished > 1)
+        if inner.slots.len() < 2 || !inner.slots.iter().any(|slot| slot.unfinished > 1) {
+            return false;
+        }
+        let is_idle = |slot: &Slot| slot.phase == Phase::Ready && slot.unfinished == 0;
+        // While all are busy, whoever collects sees the first that is done: a thread that waits, or
+        // the supervisor, which is called if what waits is worth it.
+        let is_seen = inner.leader_present || worth_taking_back(inner);
+        !is_seen || inner.slots.iter().any(is_idle)
     }
 
     /// Has the supervisor look from time to time whether what waits behind a busy worker moves on:
@@ -279,6 +297,10 @@ impl Shared {
     pub(super) fn watch_for_stalls(&self, inner: &mut Inner) {
         if !inner.watches_for_stalls && Self::may_stall(inner) {
             inner.watches_for_stalls = true;
+            for slot in &mut inner.slots {
+                // Not seen yet: the first look is only that.
+                slot.active_at_check = u64::MAX;
+            }
             self.supervisor.nudge();
         }
     }
@@ -288,7 +310,8 @@ impl Shared {
     pub(super) fn check_stalls(&self, inner: &mut Inner) -> bool {
         if inner.watches_for_stalls {
             for slot in &mut inner.slots {
-                slot.stalled = slot.unfinished > 1 && slot.last_active == slot.active_at_check;
+                let silent = slot.stalled || slot.last_active == slot.active_at_check;
+                slot.stalled = silent && slot.unfinished > 1;
                 slot.active_at_check = slot.last_active;
             }
             self.dispatch(inner);
@@ -300,10 +323,8 @@ impl Shared {
     /// Tells each worker when to wake the supervisor; `true` when a worker must be looked at once
     /// more. While a thread waits and collects, nobody needs to ring.
     pub(super) fn arrange_bells(&self, inner: &mut Inner) -> bool {
-        let task_ns = inner.task_ns.unwrap_or(UNKNOWN_NS);
         let waiting = !inner.injector.is_empty();
-        let most = inner.slots.iter().map(|slot| slot.unfinished).max().unwrap_or(0);
-        let worth = most >= 2 && most as f64 * task_ns >= TAKE_BACK_NS;
+        let worth = worth_taking_back(inner);
         let draining = !matches!(inner.state, State::Open | State::Closed);
         let mut changed = false;
         for slot in &mut inner.slots {
