@@ -300,6 +300,36 @@ fn no_task_waits_behind_a_long_one_while_a_worker_is_idle() {
 }
 
 #[procession::test]
+fn tasks_move_on_even_if_nobody_waits_for_them() {
+    let _harness = Harness::start("nobody waits", LIMIT);
+    let pool = Pool::new(2).unwrap();
+    for i in 0..2000 {
+        pool.apply(square, (i,)).unwrap();
+    }
+    let folder = std::env::temp_dir().join(format!("procession-nobody-{}", std::process::id()));
+    std::fs::create_dir(&folder).unwrap();
+    let gate = folder.join("gate").display().to_string();
+    let long = |gate: String| {
+        while !std::path::Path::new(&gate).exists() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    };
+    let leave = |path: String| std::fs::write(path, "").is_ok();
+    let blocked = pool.apply_async(long, (gate.clone(),));
+    let short: Vec<_> = (0..300)
+        .map(|i| pool.apply_async(leave, (folder.join(i.to_string()).display().to_string(),)))
+        .collect();
+    wait_for("every short task has run", LIMIT, || {
+        (0..300).all(|i| folder.join(i.to_string()).exists())
+    });
+    assert!(short.into_iter().all(|result| result.get().unwrap()));
+    assert!(!blocked.ready());
+    std::fs::write(gate, "").unwrap();
+    blocked.get().unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[procession::test]
 fn the_initializer_runs_once_in_each_worker() {
     use std::sync::atomic::{AtomicU64, Ordering};
     static PREPARED: AtomicU64 = AtomicU64::new(0);
@@ -397,7 +427,8 @@ fn queued_tasks_cost_no_descriptors() {
     let descriptors = || std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
     let before = descriptors();
     let results: Vec<_> = (0..200_000).map(|i| pool.apply_async(square, (i,))).collect();
-    assert_eq!(descriptors(), before);
+    // Fewer are fine: starting the workers needs some for a while.
+    assert!(descriptors() <= before);
     for (i, result) in results.into_iter().enumerate() {
         assert_eq!(result.get().unwrap(), (i * i) as u64);
     }

@@ -203,7 +203,6 @@ impl Shared {
         for slot in &mut inner.slots {
             slot.wake_worker();
         }
-        self.watch_for_stalls(inner);
     }
 
     /// Sends a request to the best worker; gives it back when none has room.
