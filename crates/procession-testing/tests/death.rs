@@ -5,7 +5,7 @@ use procession_testing::{Harness, send, wait_for};
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -100,13 +100,13 @@ fn every_task_has_one_outcome_whoever_is_killed() {
     fs::remove_file(&marks).unwrap();
 }
 
-/// What lies in the folders where processes leave things.
-fn droppings() -> Vec<String> {
-    let mut names: Vec<String> = ["/dev/shm", "/tmp"]
+/// What lies in the folders where processes leave things: shared memory with a name, and the
+/// program's own temporary folder.
+fn droppings(temporary: &Path) -> Vec<String> {
+    let mut names: Vec<String> = [Path::new("/dev/shm"), temporary]
         .iter()
         .flat_map(|folder| fs::read_dir(folder).into_iter().flatten().flatten())
         .map(|entry| entry.path().display().to_string())
-        .filter(|name| name.contains("procession"))
         .collect();
     names.sort();
     names
@@ -119,10 +119,11 @@ fn is_alive(pid: u32) -> bool {
 }
 
 /// Starts the tree of processes in a group of its own; gives the pids of all of them.
-fn start_tree(note: &PathBuf) -> (Child, Vec<u32>) {
-    let _ = fs::remove_file(note);
+fn start_tree(temporary: &Path) -> (Child, Vec<u32>) {
+    let note = temporary.join("note");
     let mut child = Command::new(env!("CARGO_BIN_EXE_tree"))
-        .arg(note)
+        .arg(&note)
+        .env("TMPDIR", temporary)
         .process_group(0)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -134,7 +135,7 @@ fn start_tree(note: &PathBuf) -> (Child, Vec<u32>) {
         text.trim().trim_matches(['[', ']']).split(", ").map(|n| n.parse().unwrap()).collect()
     };
     let mut pids = numbers(&line);
-    pids.extend(numbers(&fs::read_to_string(note).unwrap()));
+    pids.extend(numbers(&fs::read_to_string(&note).unwrap()));
     assert_eq!(pids.len(), 4 + 1 + 8, "{pids:?}");
     fs::remove_file(note).unwrap();
     (child, pids)
@@ -150,15 +151,16 @@ fn rest_of(child: &mut Child) -> String {
 #[procession::test]
 fn when_the_program_dies_nothing_of_it_is_left() {
     let _harness = Harness::start("the death of the parent", LIMIT);
-    let note = scratch("tree");
-    let before = droppings();
+    let temporary = scratch("tree");
+    fs::create_dir(&temporary).unwrap();
+    let before = droppings(&temporary);
     for (signal, to_group) in [
         (libc::SIGKILL, false),
         (libc::SIGTERM, false),
         (libc::SIGINT, true),
         (libc::SIGABRT, false),
     ] {
-        let (mut child, pids) = start_tree(&note);
+        let (mut child, pids) = start_tree(&temporary);
         // One that cannot notice anything by itself.
         assert!(send(pids[2] as i32, libc::SIGSTOP));
         let pid = child.id() as i32;
@@ -171,8 +173,9 @@ fn when_the_program_dies_nothing_of_it_is_left() {
         });
         println!("signal {signal}: all gone after {:?}", start.elapsed());
         assert_eq!(rest_of(&mut child), "", "a quiet death");
-        assert_eq!(droppings(), before);
+        assert_eq!(droppings(&temporary), before);
     }
+    fs::remove_dir(&temporary).unwrap();
 }
 
 #[procession::test]
