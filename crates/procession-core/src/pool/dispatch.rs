@@ -313,7 +313,9 @@ impl Shared {
                 slot.stalled = silent && slot.unfinished > 1;
                 slot.active_at_check = slot.last_active;
             }
-            self.dispatch(inner);
+            // Not only dispatched: whoever gets something now must be heard when it is done.
+            self.collect(inner);
+            self.tell_leader(inner);
             inner.watches_for_stalls = Self::may_stall(inner);
         }
         inner.watches_for_stalls
