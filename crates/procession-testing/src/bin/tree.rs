@@ -35,7 +35,10 @@ fn nest(path: String) {
     let pool = Pool::new(2).expect("a worker may own a pool");
     let inner: Vec<u32> = pool.map(|_: u32| pid(), 0..8).expect("the inner pool works");
     let busy = pool.apply_async(nap, ());
-    std::fs::write(path, format!("{inner:?}")).expect("the test's folder can be written");
+    // Whole or not there at all: the test reads it as soon as it is there.
+    let unfinished = format!("{path}.new");
+    std::fs::write(&unfinished, format!("{inner:?}")).expect("the test's folder can be written");
+    std::fs::rename(unfinished, path).expect("the test's folder can be written");
     busy.get().expect("killed before");
 }
 
