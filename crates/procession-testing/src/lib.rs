@@ -1,12 +1,16 @@
 //! What the tests of procession share: a watchdog, leak checks, waiting for conditions, and helper
 //! programs (in `src/bin`) that are killed, interrupted or wrongly written on purpose.
 
+mod future;
 mod harness;
 mod leaks;
+mod random;
 mod signals;
 mod watchdog;
 
+pub use future::block_on;
 pub use harness::{Harness, wait_for};
 pub use leaks::Leaks;
+pub use random::Random;
 pub use signals::send;
 pub use watchdog::Watchdog;

@@ -1,12 +1,11 @@
 //! The pool's and the process's calls, with real processes.
 
 use procession::{AsyncResult, Described, Pool, Process, RemoteError, Stats};
-use procession_testing::{Harness, wait_for};
+use procession_testing::{Harness, block_on, wait_for};
 use std::collections::BTreeSet;
 use std::future::Future;
-use std::pin::pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 const LIMIT: Duration = Duration::from_secs(120);
@@ -30,6 +29,22 @@ fn a_pool_applies_functions_and_closures_of_all_arities() {
     assert_eq!(pool.apply(square, (12,)).unwrap(), 144);
     assert_eq!(pool.apply(|| 7, ()).unwrap(), 7);
     assert_eq!(pool.apply(|a: u8, b: String| format!("{a}{b}"), (1, "x".into())).unwrap(), "1x");
+    macro_rules! count {
+        ($($name:ident)*) => {
+            let items = |$($name: u8),*| vec![$($name),*].len();
+            let expected = [$(stringify!($name)),*].len();
+            assert_eq!(pool.apply(items, ($(stringify!($name).len() as u8,)*)).unwrap(), expected);
+        };
+    }
+    count!(a b c);
+    count!(a b c d);
+    count!(a b c d e);
+    count!(a b c d e f);
+    count!(a b c d e f g);
+    count!(a b c d e f g h);
+    count!(a b c d e f g h i);
+    count!(a b c d e f g h i j);
+    count!(a b c d e f g h i j k);
     type Byte = u8;
     let twelve = |a: Byte,
                   b: Byte,
@@ -87,6 +102,14 @@ fn the_map_family_keeps_order_and_results() {
             pool.chunksize(chunk).imap(square, 0..3000).map(Result::unwrap).collect();
         assert_eq!(lazy, expected[..3000]);
     }
+    let later = pool.starmap_async(|a: u64, b: u64| a * b, (0..3000).map(|x| (x, x)));
+    let chunked = pool.chunksize(50).map_async(square, 0..3000);
+    let mut any = pool.chunksize(50).imap_unordered(square, 0..3000).map(Result::unwrap);
+    let mut unordered: Vec<u64> = any.by_ref().collect();
+    unordered.sort_unstable();
+    assert_eq!(unordered, expected[..3000]);
+    assert_eq!(chunked.get().unwrap(), expected[..3000]);
+    assert_eq!(later.get().unwrap(), expected[..3000]);
     assert!(pool.map(square, std::iter::empty()).unwrap().is_empty());
     assert!(pool.map_async(square, std::iter::empty()).get().unwrap().is_empty());
     assert_eq!(pool.imap(square, std::iter::empty()).count(), 0);
@@ -176,26 +199,6 @@ fn many_threads_share_a_pool() {
     assert_eq!((submitted, succeeded, failed), (6 * 3500, 6 * 3500, 0));
 }
 
-struct Unpark(std::thread::Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-fn block_on<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(future);
-    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-    let mut context = Context::from_waker(&waker);
-    loop {
-        match future.as_mut().poll(&mut context) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => std::thread::park(),
-        }
-    }
-}
-
 #[procession::test]
 fn a_result_is_a_future() {
     let _harness = Harness::start("futures", LIMIT);
@@ -211,11 +214,42 @@ fn a_result_is_a_future() {
     assert_eq!(sum, 25);
     // One that is polled and dropped.
     let mut pending = pool.apply_async(|| std::thread::sleep(Duration::from_millis(50)), ());
-    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-    let _ = std::pin::Pin::new(&mut pending).poll(&mut Context::from_waker(&waker));
+    let _ = Pin::new(&mut pending).poll(&mut Context::from_waker(Waker::noop()));
     drop(pending);
     pool.close();
     pool.join().unwrap();
+}
+
+#[procession::test]
+fn results_that_are_polled_together_are_each_woken() {
+    let _harness = Harness::start("joined futures", LIMIT);
+    let pool = Pool::new(2).unwrap();
+    let nap = |i: u64| {
+        std::thread::sleep(Duration::from_micros(i % 7 * 300));
+        i
+    };
+    let mut waiting: Vec<_> = (0..100).map(|i| (i, pool.apply_async(nap, (i,)))).collect();
+    block_on(std::future::poll_fn(|context| {
+        waiting.retain_mut(|(i, result)| match Pin::new(result).poll(context) {
+            Poll::Ready(value) => {
+                assert_eq!(value.unwrap(), *i);
+                false
+            }
+            Poll::Pending => true,
+        });
+        if waiting.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    }));
+    // A failure wakes, too, and so do a death and the end of the pool.
+    let error = block_on(pool.apply_async(|| panic!("awaited"), ())).map(|()| 0).unwrap_err();
+    assert_eq!(error.panic_message(), Some("awaited"));
+    let error = block_on(pool.apply_async(|| std::process::abort(), ())).map(|()| 0).unwrap_err();
+    assert!(error.is_worker_lost(), "{error}");
+    let stuck = pool.apply_async(|| std::thread::sleep(Duration::from_secs(600)), ());
+    std::thread::scope(|scope| {
+        let waiter = scope.spawn(|| block_on(stuck).unwrap_err().is_terminated());
+        pool.terminate();
+        assert!(waiter.join().unwrap());
+    });
 }
 
 #[procession::test]

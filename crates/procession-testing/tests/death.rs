@@ -1,7 +1,7 @@
 //! Workers that are killed at random, and the deaths of whole programs.
 
 use procession::Pool;
-use procession_testing::{Harness, send, wait_for};
+use procession_testing::{Harness, Random, send, wait_for};
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -12,18 +12,6 @@ use std::time::{Duration, Instant};
 
 const LIMIT: Duration = Duration::from_secs(300);
 const TASKS: u64 = 10_000;
-
-/// A small generator of numbers, so that a seed tells the whole run.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-}
 
 /// Marks the task as begun in a file that outlives its worker, then works for a moment.
 fn work(index: u64, marks: String) -> u64 {
@@ -48,7 +36,7 @@ fn kill_at_random(pool: &Pool, mut random: Random, stop: &AtomicBool) -> u32 {
         std::thread::sleep(Duration::from_millis(20));
         let pids = pool.worker_pids();
         if !pids.is_empty() {
-            let pid = pids[random.next() as usize % pids.len()];
+            let pid = pids[random.below(pids.len() as u64) as usize];
             kills += u32::from(send(pid as i32, libc::SIGKILL));
         }
     }
@@ -64,7 +52,7 @@ fn every_task_has_one_outcome_whoever_is_killed() {
         let pool = Pool::new(4).unwrap();
         let stop = AtomicBool::new(false);
         let (kills, lost) = std::thread::scope(|scope| {
-            let killer = scope.spawn(|| kill_at_random(&pool, Random(seed * 0x9e37_79b9), &stop));
+            let killer = scope.spawn(|| kill_at_random(&pool, Random::new(seed), &stop));
             let path = marks.display().to_string();
             let tasks: Vec<_> =
                 (0..TASKS).map(|i| pool.apply_async(work, (i, path.clone()))).collect();
@@ -118,34 +106,58 @@ fn is_alive(pid: u32) -> bool {
         .is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or("").trim_start().starts_with('Z'))
 }
 
-/// Starts the tree of processes in a group of its own; gives the pids of all of them.
-fn start_tree(temporary: &Path) -> (Child, Vec<u32>) {
+/// A program in a process group of its own, which does not outlive its test.
+struct Program(Child);
+
+impl Program {
+    fn start(command: &mut Command) -> Self {
+        let command = command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self(command.spawn().unwrap())
+    }
+
+    fn first_line(&mut self) -> String {
+        let mut line = String::new();
+        BufReader::new(self.0.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        line
+    }
+
+    /// What it and its workers have printed and not been read, once all have ended.
+    fn rest(&mut self) -> String {
+        let mut text = String::new();
+        self.0.stdout.as_mut().unwrap().read_to_string(&mut text).unwrap();
+        self.0.stderr.as_mut().unwrap().read_to_string(&mut text).unwrap();
+        text
+    }
+
+    /// Sends a signal to it, or to it and all its workers, as a terminal does.
+    fn signal(&self, signal: i32, to_group: bool) {
+        let pid = self.0.id() as i32;
+        assert!(send(if to_group { -pid } else { pid }, signal));
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        if let Ok(None) = self.0.try_wait() {
+            self.signal(libc::SIGKILL, true);
+            self.0.wait().expect("it was killed");
+        }
+    }
+}
+
+/// Starts the tree of processes; gives the pids of all but its root.
+fn start_tree(temporary: &Path) -> (Program, Vec<u32>) {
     let note = temporary.join("note");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_tree"))
-        .arg(&note)
-        .env("TMPDIR", temporary)
-        .process_group(0)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tree"));
+    let mut program = Program::start(command.arg(&note).env("TMPDIR", temporary));
     let numbers = |text: &str| -> Vec<u32> {
         text.trim().trim_matches(['[', ']']).split(", ").map(|n| n.parse().unwrap()).collect()
     };
-    let mut pids = numbers(&line);
+    let mut pids = numbers(&program.first_line());
     pids.extend(numbers(&fs::read_to_string(&note).unwrap()));
     assert_eq!(pids.len(), 4 + 1 + 8, "{pids:?}");
     fs::remove_file(note).unwrap();
-    (child, pids)
-}
-
-fn rest_of(child: &mut Child) -> String {
-    let mut text = String::new();
-    child.stdout.as_mut().unwrap().read_to_string(&mut text).unwrap();
-    child.stderr.as_mut().unwrap().read_to_string(&mut text).unwrap();
-    text
+    (program, pids)
 }
 
 #[procession::test]
@@ -160,19 +172,18 @@ fn when_the_program_dies_nothing_of_it_is_left() {
         (libc::SIGINT, true),
         (libc::SIGABRT, false),
     ] {
-        let (mut child, pids) = start_tree(&temporary);
+        let (mut program, pids) = start_tree(&temporary);
         // One that cannot notice anything by itself.
         assert!(send(pids[2] as i32, libc::SIGSTOP));
-        let pid = child.id() as i32;
-        assert!(send(if to_group { -pid } else { pid }, signal));
-        let status = child.wait().unwrap();
+        program.signal(signal, to_group);
+        let status = program.0.wait().unwrap();
         assert_eq!(status.signal(), Some(signal));
         let start = Instant::now();
         wait_for("the whole tree is gone", Duration::from_secs(20), || {
             pids.iter().all(|pid| !is_alive(*pid))
         });
         println!("signal {signal}: all gone after {:?}", start.elapsed());
-        assert_eq!(rest_of(&mut child), "", "a quiet death");
+        assert_eq!(program.rest(), "", "a quiet death");
         assert_eq!(droppings(&temporary), before);
     }
     fs::remove_dir(&temporary).unwrap();
@@ -181,22 +192,11 @@ fn when_the_program_dies_nothing_of_it_is_left() {
 #[procession::test]
 fn a_program_that_handles_the_interrupt_keeps_its_pool() {
     let _harness = Harness::start("a handled interrupt", LIMIT);
-    let mut child = Command::new(env!("CARGO_BIN_EXE_tree"))
-        .arg("handle")
-        .process_group(0)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    let mut output = BufReader::new(child.stdout.take().unwrap());
-    output.read_line(&mut line).unwrap();
-    assert_eq!(line, "ready\n");
-    assert!(send(-(child.id() as i32), libc::SIGINT));
-    let mut rest = String::new();
-    output.read_to_string(&mut rest).unwrap();
-    assert!(child.wait().unwrap().success());
-    assert_eq!(rest, "kept\n");
+    let mut program = Program::start(Command::new(env!("CARGO_BIN_EXE_tree")).arg("handle"));
+    assert_eq!(program.first_line(), "ready\n");
+    program.signal(libc::SIGINT, true);
+    assert_eq!(program.rest(), "kept\n");
+    assert!(program.0.wait().unwrap().success());
 }
 
 #[procession::test]

@@ -156,6 +156,49 @@ fn a_failing_initializer_breaks_the_pool_after_a_few_tries() {
 }
 
 #[procession::test]
+fn an_initializer_that_does_not_return_is_given_up() {
+    let _harness = Harness::start("endless initializer", LIMIT);
+    let endless = || std::thread::sleep(Duration::from_secs(600));
+    let timeout = Duration::from_millis(200);
+    let builder = Pool::builder().processes(2).initializer(endless, ());
+    let pool = builder.start_timeout(timeout).build().unwrap();
+    let error = pool.apply(|| 1, ()).unwrap_err();
+    assert!(error.is_broken() && error.to_string().contains("initializer"), "{error}");
+    pool.close();
+    assert!(pool.join().unwrap_err().is_broken());
+}
+
+#[procession::test]
+fn a_worker_that_dies_idle_is_replaced_and_nothing_is_lost() {
+    let _harness = Harness::start("idle deaths", LIMIT);
+    let pool = Pool::builder().processes(2).name("Idler").build().unwrap();
+    for _ in 0..5 {
+        assert_eq!(pool.map(|x: u8| x, 0..20).unwrap().len(), 20);
+        let before = pool.worker_pids();
+        assert!(before.iter().all(|pid| send(*pid as i32, libc::SIGKILL)));
+        // At once: whatever has gone to the dead runs on their successors.
+        let results: Vec<_> = (0..50).map(|i: u64| pool.apply_async(|x: u64| x, (i,))).collect();
+        let outcomes: Vec<_> = results.into_iter().map(procession::AsyncResult::get).collect();
+        for (i, outcome) in (0..).zip(&outcomes) {
+            // Only what had begun when the signal came.
+            assert!(
+                outcome.as_ref().is_ok_and(|x| *x == i)
+                    || outcome.as_ref().is_err_and(Error::is_worker_lost)
+            );
+        }
+        assert!(outcomes.iter().filter(|outcome| outcome.is_err()).count() <= 2);
+        wait_for("two others", LIMIT, || {
+            let now = pool.worker_pids();
+            now.len() == 2 && now.iter().all(|pid| !before.contains(pid))
+        });
+    }
+    assert_eq!(pool.stats().respawns, 10);
+    pool.close();
+    // What was lost has been looked at.
+    pool.join().unwrap();
+}
+
+#[procession::test]
 fn children_that_cannot_be_workers_break_the_pool_with_the_reason() {
     let _harness = Harness::start("wrong executables", LIMIT);
     let attempt = |path: &str| {
