@@ -44,7 +44,6 @@ pub(crate) enum Fault {
     Terminated,
     Closed,
     TimedOut { what: &'static str },
-    Cancelled,
     Broken { why: String, worker: Option<WorkerId>, exit: Option<Exit>, cause: Option<Error> },
     Protocol { worker: WorkerId, what: String },
     Refused { what: String },
@@ -88,12 +87,6 @@ impl Error {
         Self::new(Fault::TimedOut { what })
     }
 
-    /// A task that nobody wants any more.
-    #[cold]
-    pub fn cancelled() -> Self {
-        Self::new(Fault::Cancelled)
-    }
-
     /// A panic with its report.
     #[cold]
     pub fn panicked(worker: Option<WorkerId>, report: PanicReport) -> Self {
@@ -113,11 +106,6 @@ impl Error {
     /// Time ran out: the wait's, or the task's.
     pub fn is_timed_out(&self) -> bool {
         matches!(*self.fault, Fault::TimedOut { .. })
-    }
-
-    /// The task was cancelled.
-    pub fn is_cancelled(&self) -> bool {
-        matches!(*self.fault, Fault::Cancelled)
     }
 
     /// Arguments or result could not be encoded or decoded.
@@ -244,7 +232,6 @@ impl fmt::Display for Error {
             Fault::Terminated => write!(f, "the pool was terminated before the task was done"),
             Fault::Closed => write!(f, "the pool is closed and takes no more tasks"),
             Fault::TimedOut { what } => write!(f, "{what} timed out"),
-            Fault::Cancelled => write!(f, "the task was cancelled"),
             Fault::Broken { why, worker, exit, cause } => {
                 write!(f, "cannot start workers: {why}")?;
                 if let Some(worker) = worker {

@@ -20,6 +20,14 @@ pub trait BulkSource {
 
     /// Takes a segment back that was not used after all.
     fn put_bulk(&self, bulk: Bulk);
+
+    /// A segment filled with `bytes`, or `None` when there is none to be had now.
+    fn fill_bulk(&self, bytes: &[u8]) -> Option<Bulk> {
+        let mut bulk = self.take_bulk(bytes.len())?;
+        let fits = bulk.append(bytes);
+        assert!(fits, "the segment was made for these bytes");
+        Some(bulk)
+    }
 }
 
 /// What an encoder writes into. Small data gathers in private memory; large plain data goes

@@ -59,7 +59,7 @@ impl Shared {
                 load: Load::Private(Bytes::from_slice(arguments)),
             },
         };
-        if self.load_for_ring(&mut start).is_none() || slot.send(start).is_some() {
+        if !self.load_for_ring(&mut start) || slot.send(start).is_some() {
             return Err(Error::usage("the initializer's arguments do not fit into shared memory"));
         }
         if let Some(live) = &mut slot.live {
@@ -153,12 +153,7 @@ impl Shared {
     pub(super) fn break_pool(&self, inner: &mut Inner, error: Error) {
         inner.state = State::Broken(error.clone());
         self.fail_everything(inner, &error);
-        for slot in &inner.slots {
-            if let Some(live) = &slot.live {
-                // If it is dead already the exit watch knows.
-                let _ = live.process.child().kill();
-            }
-        }
+        inner.slots.iter().for_each(Slot::kill);
     }
 
     /// Gives everything that waits or runs this error for its outcome.
@@ -166,7 +161,10 @@ impl Shared {
         while let Some(work) = inner.injector.pop_front() {
             match work {
                 Work::Request(request) => {
-                    self.fail_request(inner, request.target, error, request.load)
+                    if let Load::Bulk(bulk) = request.load {
+                        self.put_bulk(bulk);
+                    }
+                    fail_target(inner, request.target, error);
                 }
                 Work::Batch(batch) => {
                     inner.owe_wake(batch.give_up(error));
@@ -185,13 +183,6 @@ impl Shared {
         }
         inner.settled = true;
         self.tell_leader(inner);
-    }
-
-    fn fail_request(&self, inner: &mut Inner, target: Target, error: &Error, load: Load) {
-        if let Load::Bulk(bulk) = load {
-            self.put_bulk(bulk);
-        }
-        fail_target(inner, target, error);
     }
 
     /// Gives every flight of a dead worker its outcome, or sends it elsewhere.
@@ -309,14 +300,12 @@ impl Slot {
 
     /// Kills a worker that was not ready in time, with the error that says so.
     pub(super) fn give_up_start(&mut self) {
-        let Some(live) = &self.live else { return };
         let what = if self.said_hello {
             "the initializer did not return within the start timeout"
         } else {
             "the worker did not say hello within the start timeout"
         };
         self.start_error = Some(Error::timed_out(what));
-        // If it is dead already the exit watch knows.
-        let _ = live.process.child().kill();
+        self.kill();
     }
 }

@@ -8,7 +8,7 @@ use super::shared::Shared;
 use super::slot::{Phase, Slot, Target};
 use crate::error::{Error, WorkerId};
 use crate::message::{PanicReport, Record, response, status};
-use crate::payload::{Bytes, Receipt, Value};
+use crate::payload::{BulkSource, Bytes, Value};
 use crate::task::{Batch, Delivery};
 use procession_ipc::bulk::Reference;
 use procession_ipc::frame::{FLAG_BULK, Header};
@@ -74,7 +74,7 @@ impl Shared {
                 live.lane.wake_for_space();
             }
             for bulk in spent {
-                crate::payload::BulkSource::put_bulk(self, bulk);
+                self.put_bulk(bulk);
             }
         }
         any
@@ -85,10 +85,7 @@ impl Shared {
 fn accuse(slot: &mut Slot, what: &str) {
     if slot.protocol_error.is_none() {
         slot.protocol_error = Some(what.to_owned());
-        if let Some(live) = &slot.live {
-            // If it is dead already the exit watch knows.
-            let _ = live.process.child().kill();
-        }
+        slot.kill();
     }
 }
 
@@ -132,10 +129,8 @@ fn ready(inner: &mut Inner, index: usize) -> Checked<()> {
 fn initializer_failed(slot: &mut Slot, header: &Header, payload: &[u8]) -> Checked<()> {
     let worker = slot.live.as_ref().map(|live| live.process.id().clone());
     slot.start_error = Some(failure(worker, header.word, payload)?);
-    if let Some(live) = &slot.live {
-        // It has nothing to do any more; if it is dead already the exit watch knows.
-        let _ = live.process.child().kill();
-    }
+    // It has nothing to do any more.
+    slot.kill();
     Ok(())
 }
 
@@ -160,19 +155,21 @@ fn value(slot: &mut Slot, header: &Header, payload: Bytes) -> Checked<Value> {
     if header.flags & FLAG_BULK == 0 {
         return Ok(Value::Private(payload));
     }
-    let (receipt, copy) = receipt(slot, &payload)?;
-    Ok(if copy { Value::Private(Bytes::from_vec(receipt.to_vec())) } else { Value::Bulk(receipt) })
+    bulk_value(slot, &payload)
 }
 
-/// The payload that a frame refers to, and whether it should be copied out at once.
-fn receipt(slot: &mut Slot, payload: &[u8]) -> Checked<(Receipt, bool)> {
+/// The value in the bulk segment that a frame refers to.
+fn bulk_value(slot: &mut Slot, payload: &[u8]) -> Checked<Value> {
     let reference = Reference::from_bytes(payload).ok_or(Nonsense("a broken bulk reference"))?;
     let live = slot.live.as_mut().ok_or(Nonsense("a frame of no worker"))?;
     let receipt = live
         .process
         .receipt(reference, live.lane.watch())
         .ok_or(Nonsense("a bulk segment that was never sent"))?;
-    Ok((receipt, live.process.has_lent_enough()))
+    if live.process.has_lent_enough() {
+        return Ok(Value::Private(Bytes::from_vec(receipt.to_vec())));
+    }
+    Ok(Value::Bulk(receipt))
 }
 
 fn done(inner: &mut Inner, index: usize, header: &Header, payload: Bytes) -> Checked<()> {
@@ -200,7 +197,7 @@ fn done(inner: &mut Inner, index: usize, header: &Header, payload: Bytes) -> Che
             let sample = header.extra.min(1 << 40) as f64;
             inner.task_ns =
                 Some(inner.task_ns.map_or(sample, |known| (known * 7.0 + sample) / 8.0));
-            inner.settle_value(&cell, value);
+            inner.settle(&cell, Ok(value));
             Ok(())
         }
         Err(Nonsense(what)) => {
@@ -230,13 +227,7 @@ fn part(inner: &mut Inner, index: usize, header: &Header, payload: &[u8]) -> Che
         return Err(Nonsense("a chunk that ends too early or too late"));
     }
     let deliveries = if header.kind == response::ITEM {
-        let (receipt, copy) = receipt(slot, payload)?;
-        let value = if copy {
-            Value::Private(Bytes::from_vec(receipt.to_vec()))
-        } else {
-            Value::Bulk(receipt)
-        };
-        vec![Delivery::Item { index: from, value }]
+        vec![Delivery::Item { index: from, value: bulk_value(slot, payload)? }]
     } else {
         split_records(worker.as_ref(), from, header.word, payload)?
     };

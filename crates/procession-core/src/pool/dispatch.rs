@@ -67,11 +67,12 @@ fn choose(inner: &Inner, limit: impl Fn(&Slot) -> usize) -> Option<usize> {
 /// Whether there is a worker from which an idle one would take requests.
 fn worth_taking_back(inner: &Inner) -> bool {
     let task_ns = inner.task_ns.unwrap_or(UNKNOWN_NS);
-    inner
-        .slots
-        .iter()
-        .filter(|slot| slot.unfinished > 1)
-        .any(|slot| slot.stalled || slot.unfinished as f64 * task_ns >= TAKE_BACK_NS)
+    inner.slots.iter().filter(|slot| slot.unfinished > 1).any(|slot| is_worth_it(slot, task_ns))
+}
+
+/// Whether what waits on this worker is worth the trouble of taking it back.
+fn is_worth_it(slot: &Slot, task_ns: f64) -> bool {
+    slot.stalled || slot.unfinished as f64 * task_ns >= TAKE_BACK_NS
 }
 
 /// Takes a request back from the worker with the most before it, where that is worth the trouble.
@@ -79,9 +80,8 @@ fn take_back_from_busiest(inner: &mut Inner) -> Option<Request> {
     let task_ns = inner.task_ns.unwrap_or(UNKNOWN_NS);
     let spare = |slot: &Slot| match slot.phase {
         // The first is begun or about to be.
-        Phase::Ready if slot.stalled => slot.unfinished.saturating_sub(1),
-        Phase::Ready if slot.unfinished as f64 * task_ns < TAKE_BACK_NS => 0,
-        Phase::Ready => slot.unfinished.saturating_sub(1),
+        Phase::Ready if is_worth_it(slot, task_ns) => slot.unfinished.saturating_sub(1),
+        Phase::Ready => 0,
         Phase::Starting(_) => slot.unfinished,
         Phase::Stopping | Phase::Gone => 0,
     };
@@ -145,10 +145,11 @@ impl Shared {
         let sent = slot.send_task(code, request::TASK, cell, bytes);
         if sent {
             slot.wake_worker();
-            if slot.unfinished > 1 {
+            let waits = slot.unfinished > 1;
+            if waits {
                 self.watch_for_stalls(inner);
             }
-            if inner.slots[index].unfinished > 1 || inner.pollers > 0 {
+            if waits || inner.pollers > 0 {
                 self.after_submission(inner);
             }
         }
@@ -216,23 +217,22 @@ impl Shared {
 
     /// Sends a request to a worker; gives it back when there is no room for it now.
     fn send_to(&self, inner: &mut Inner, index: usize, mut request: Request) -> Option<Request> {
-        match self.load_for_ring(&mut request) {
-            Some(()) => inner.slots[index].send(request),
-            None => Some(request),
+        if self.load_for_ring(&mut request) {
+            inner.slots[index].send(request)
+        } else {
+            Some(request)
         }
     }
 
-    /// Moves a payload that is too large for a ring to a bulk segment; `None` when there is none.
-    pub(super) fn load_for_ring(&self, request: &mut Request) -> Option<()> {
+    /// Moves a payload that is too large for a ring to a bulk segment; `false` when there is none.
+    pub(super) fn load_for_ring(&self, request: &mut Request) -> bool {
         if let Load::Private(bytes) = &request.load
             && bytes.len() > INLINE_BYTES_MAX
         {
-            let mut bulk = self.take_bulk(bytes.len())?;
-            let fits = bulk.append(bytes);
-            assert!(fits, "the segment was made for these bytes");
+            let Some(bulk) = self.fill_bulk(bytes) else { return false };
             request.load = Load::Bulk(bulk);
         }
-        Some(())
+        true
     }
 
     /// Cuts chunks off a batch and sends them; `true` when items are left.
@@ -305,20 +305,17 @@ impl Shared {
     }
 
     /// Finds workers that have not answered since the last look, and moves what waits behind them
-    /// to idle ones; `false` when there is nothing more to watch.
-    pub(super) fn check_stalls(&self, inner: &mut Inner) -> bool {
-        if inner.watches_for_stalls {
-            for slot in &mut inner.slots {
-                let silent = slot.stalled || slot.last_active == slot.active_at_check;
-                slot.stalled = silent && slot.unfinished > 1;
-                slot.active_at_check = slot.last_active;
-            }
-            // Not only dispatched: whoever gets something now must be heard when it is done.
-            self.collect(inner);
-            self.tell_leader(inner);
-            inner.watches_for_stalls = Self::may_stall(inner);
+    /// to idle ones; then decides whether there is anything left to watch.
+    pub(super) fn check_stalls(&self, inner: &mut Inner) {
+        for slot in &mut inner.slots {
+            let silent = slot.stalled || slot.last_active == slot.active_at_check;
+            slot.stalled = silent && slot.unfinished > 1;
+            slot.active_at_check = slot.last_active;
         }
-        inner.watches_for_stalls
+        // Not only dispatched: whoever gets something now must be heard when it is done.
+        self.collect(inner);
+        self.tell_leader(inner);
+        inner.watches_for_stalls = Self::may_stall(inner);
     }
 
     /// Tells each worker when to wake the supervisor; `true` when a worker must be looked at once
@@ -326,7 +323,7 @@ impl Shared {
     pub(super) fn arrange_bells(&self, inner: &mut Inner) -> bool {
         let waiting = !inner.injector.is_empty();
         let worth = worth_taking_back(inner);
-        let draining = !matches!(inner.state, State::Open | State::Closed);
+        let has_ended = !matches!(inner.state, State::Open | State::Closed);
         let mut changed = false;
         for slot in &mut inner.slots {
             let unfinished = slot.unfinished;
@@ -334,7 +331,7 @@ impl Shared {
             let bell = if matches!(slot.phase, Phase::Starting(_)) {
                 // Hello and readiness are news to the supervisor alone.
                 BellRequest::Always
-            } else if inner.leader_present || draining {
+            } else if inner.leader_present || has_ended {
                 BellRequest::Never
             } else if inner.pollers > 0 {
                 BellRequest::Always

@@ -3,13 +3,11 @@
 use super::slot::{Request, Slot};
 use super::stats::Stats;
 use crate::error::{Error, Fault};
-use crate::payload::Value;
-use crate::task::{Batch, Delivery, Outcome, TaskCell};
+use crate::task::{Batch, Delivery, Outcome, Subscribers, TaskCell};
 use procession_ipc::lane::LaneWatch;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Waker;
-use std::thread::Thread;
 
 /// Failures that nobody has looked at are remembered up to this many.
 const FAILURES_MAX: usize = 4096;
@@ -72,7 +70,7 @@ pub(super) struct Inner {
     /// Something was settled since the flag was last cleared.
     pub(super) settled: bool,
     /// Threads that wait for the pool to have nothing to do.
-    pub(super) drain_waiters: Vec<Thread>,
+    pub(super) drain_waiters: Subscribers,
     /// Collections so far.
     pub(super) clock: u64,
     /// The supervisor looks for stalled workers from time to time.
@@ -97,7 +95,7 @@ impl Inner {
             watches: Arc::new([]),
             start_failures: 0,
             settled: false,
-            drain_waiters: Vec::new(),
+            drain_waiters: Subscribers::default(),
             clock: 0,
             watches_for_stalls: false,
             supervisor_done: false,
@@ -167,11 +165,6 @@ impl Inner {
         self.owe_wake(cell.settle(outcome));
     }
 
-    /// Gives a task its value.
-    pub(super) fn settle_value(&mut self, cell: &Arc<TaskCell>, value: Value) {
-        self.settle(cell, Ok(value));
-    }
-
     /// Gives items of a batch their outcomes.
     pub(super) fn deliver(&mut self, batch: &Arc<Batch>, delivery: Delivery) {
         match &delivery {
@@ -195,9 +188,8 @@ impl Inner {
     /// Wakes the threads that wait for the pool to be idle, if it is.
     pub(super) fn wake_drain_waiters(&mut self) {
         if !self.drain_waiters.is_empty() && self.is_idle() {
-            for thread in self.drain_waiters.drain(..) {
-                thread.unpark();
-            }
+            let waker = self.drain_waiters.wake();
+            debug_assert!(waker.is_none(), "nobody polls for an idle pool");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::inner::{Inner, State};
 use super::shared::{Locked, Shared};
-use super::slot::Phase;
+use super::slot::{Phase, Slot};
 use super::wait::Drained;
 use crate::error::{Error, Fault, Result};
 use crate::message::request;
@@ -37,7 +37,7 @@ impl Shared {
         }
         self.supervisor.nudge();
         if !self.wait_for_ends(&mut inner, STOP_PATIENCE) {
-            kill_workers(&inner);
+            inner.slots.iter().for_each(Slot::kill);
             self.wait_for_ends(&mut inner, KILL_PATIENCE);
         }
         match &inner.state {
@@ -62,7 +62,7 @@ impl Shared {
         }
         self.supervisor.nudge();
         if !self.wait_for_ends(&mut inner, self.config.grace) {
-            kill_workers(&inner);
+            inner.slots.iter().for_each(Slot::kill);
             self.wait_for_ends(&mut inner, KILL_PATIENCE);
         }
     }
@@ -88,16 +88,7 @@ fn stop_workers(inner: &mut Inner) {
             live.lane.wake_worker();
         } else {
             // A drained lane has room unless the worker has gone mad.
-            let _ = live.process.child().kill();
-        }
-    }
-}
-
-fn kill_workers(inner: &Inner) {
-    for slot in &inner.slots {
-        if let Some(live) = &slot.live {
-            // If it is dead already the exit watch knows.
-            let _ = live.process.child().kill();
+            slot.kill();
         }
     }
 }

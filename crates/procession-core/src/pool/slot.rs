@@ -174,23 +174,12 @@ impl Slot {
             }
         };
         let Some(pushed) = pushed else { return Some(request) };
-        if !matches!(request.target, Target::Start) {
-            self.unfinished += 1;
-        }
-        self.flights.push_back(Flight {
-            sequence: self.next_sequence,
-            kind: request.kind,
-            code: request.code,
-            target: Some(request.target),
-            taken_back: false,
-            bulk: match request.load {
-                Load::Bulk(bulk) => Some(bulk),
-                Load::Private(_) => None,
-            },
-            pushed,
-        });
-        self.unrung = true;
-        self.next_sequence += 1;
+        let Request { kind, code, target, load } = request;
+        let bulk = match load {
+            Load::Bulk(bulk) => Some(bulk),
+            Load::Private(_) => None,
+        };
+        self.note_sent(kind, code, target, bulk, pushed);
         None
     }
 
@@ -205,19 +194,41 @@ impl Slot {
         let Some(live) = &mut self.live else { return false };
         let header = Header { kind, word: code, sequence: self.next_sequence, ..Header::default() };
         let Some(pushed) = live.lane.send(header, payload) else { return false };
-        self.unfinished += 1;
+        self.note_sent(kind, code, Target::Task(cell.clone()), None, pushed);
+        true
+    }
+
+    /// Notes a request that stands in the ring now.
+    fn note_sent(
+        &mut self,
+        kind: u16,
+        code: Code,
+        target: Target,
+        bulk: Option<Bulk>,
+        pushed: Pushed,
+    ) {
+        if !matches!(target, Target::Start) {
+            self.unfinished += 1;
+        }
         self.flights.push_back(Flight {
             sequence: self.next_sequence,
             kind,
             code,
-            target: Some(Target::Task(cell.clone())),
+            target: Some(target),
             taken_back: false,
-            bulk: None,
+            bulk,
             pushed,
         });
         self.unrung = true;
         self.next_sequence += 1;
-        true
+    }
+
+    /// Kills the worker, if there is one; its end is dealt with like any other.
+    pub(super) fn kill(&self) {
+        if let Some(live) = &self.live {
+            // If it is dead already the exit watch knows.
+            let _ = live.process.child().kill();
+        }
     }
 
     /// Wakes the worker if something was sent and it sleeps.

@@ -16,15 +16,12 @@ pub(super) fn run(shared: &Arc<Shared>) {
     let mut checked = Instant::now();
     loop {
         let seen = shared.supervisor.seen();
-        let (watches, urgent) = {
-            let inner = shared.lock();
-            let watches = inner.watches.clone();
-            let urgent: Vec<u32> = watches.iter().map(|watch| urgent_of(watch)).collect();
-            (watches, urgent)
-        };
         let exits = std::mem::take(&mut *shared.exits.lock());
-        let timeout = {
+        let (watches, urgent, timeout) = {
             let mut inner = shared.lock();
+            let watches = inner.watches.clone();
+            // Before anything is taken: a call that comes later is seen as one.
+            let urgent: Vec<u32> = watches.iter().map(|watch| urgent_of(watch)).collect();
             for exited in exits {
                 shared.bury(&mut inner, exited);
             }
@@ -47,7 +44,7 @@ pub(super) fn run(shared: &Arc<Shared>) {
             if !Arc::ptr_eq(&watches, &inner.watches) {
                 continue;
             }
-            timeout
+            (watches, urgent, timeout)
         };
         sleep(shared, &watches, &urgent, seen, timeout);
     }

@@ -6,7 +6,7 @@
 //! it, and there are no more wake-ups than outcomes.
 
 use super::shared::Shared;
-use crate::task::{Batch, TaskCell};
+use crate::task::{Batch, Subscribers, TaskCell};
 use parking_lot::Mutex;
 use procession_ipc::lane::LaneWatch;
 use procession_ipc::primitive::Ordering;
@@ -21,18 +21,33 @@ pub trait Waitable {
     /// Whether the wait is over.
     fn is_over(&self) -> bool;
 
+    /// Changes who is told when it is over; `false`, with nothing changed, when it is over already.
+    fn subscribe(&self, change: &mut dyn FnMut(&mut Subscribers)) -> bool;
+
     /// Has the current thread unparked when it is over; `false` when it is over already.
-    fn subscribe_thread(&self) -> bool;
+    fn subscribe_thread(&self) -> bool {
+        self.subscribe(&mut |subscribers| subscribers.add_current_thread())
+    }
 
     /// Takes [`subscribe_thread`](Self::subscribe_thread) back.
-    fn unsubscribe_thread(&self);
+    fn unsubscribe_thread(&self) {
+        self.subscribe(&mut |subscribers| subscribers.remove_current_thread());
+    }
 
     /// Has the waker woken when it is over: `None` when it is over already, `Some(true)` when there
     /// was no waker before.
-    fn subscribe_waker(&self, waker: &Waker) -> Option<bool>;
+    fn subscribe_waker(&self, waker: &Waker) -> Option<bool> {
+        let mut is_first = false;
+        self.subscribe(&mut |subscribers| is_first = subscribers.set_waker(waker))
+            .then_some(is_first)
+    }
 
     /// Forgets the waker; `true` when there was one.
-    fn unsubscribe_waker(&self) -> bool;
+    fn unsubscribe_waker(&self) -> bool {
+        let mut had_one = false;
+        self.subscribe(&mut |subscribers| had_one = subscribers.remove_waker());
+        had_one
+    }
 }
 
 impl Waitable for TaskCell {
@@ -40,20 +55,8 @@ impl Waitable for TaskCell {
         self.is_done()
     }
 
-    fn subscribe_thread(&self) -> bool {
-        self.subscribe(|subscribers| subscribers.add_current_thread()).is_some()
-    }
-
-    fn unsubscribe_thread(&self) {
-        self.subscribe(|subscribers| subscribers.remove_current_thread());
-    }
-
-    fn subscribe_waker(&self, waker: &Waker) -> Option<bool> {
-        self.subscribe(|subscribers| subscribers.set_waker(waker))
-    }
-
-    fn unsubscribe_waker(&self) -> bool {
-        self.subscribe(|subscribers| subscribers.remove_waker()).unwrap_or(false)
+    fn subscribe(&self, change: &mut dyn FnMut(&mut Subscribers)) -> bool {
+        Self::subscribe(self, change)
     }
 }
 
@@ -62,20 +65,8 @@ impl Waitable for Batch {
         self.has_news()
     }
 
-    fn subscribe_thread(&self) -> bool {
-        self.subscribe(|subscribers| subscribers.add_current_thread()).is_some()
-    }
-
-    fn unsubscribe_thread(&self) {
-        self.subscribe(|subscribers| subscribers.remove_current_thread());
-    }
-
-    fn subscribe_waker(&self, waker: &Waker) -> Option<bool> {
-        self.subscribe(|subscribers| subscribers.set_waker(waker))
-    }
-
-    fn unsubscribe_waker(&self) -> bool {
-        self.subscribe(|subscribers| subscribers.remove_waker()).unwrap_or(false)
+    fn subscribe(&self, change: &mut dyn FnMut(&mut Subscribers)) -> bool {
+        self.subscribe_news(change)
     }
 }
 
@@ -88,20 +79,8 @@ impl Waitable for Whole<'_> {
         self.0.is_done()
     }
 
-    fn subscribe_thread(&self) -> bool {
-        self.0.subscribe_whole(|subscribers| subscribers.add_current_thread()).is_some()
-    }
-
-    fn unsubscribe_thread(&self) {
-        self.0.subscribe_whole(|subscribers| subscribers.remove_current_thread());
-    }
-
-    fn subscribe_waker(&self, waker: &Waker) -> Option<bool> {
-        self.0.subscribe_whole(|subscribers| subscribers.set_waker(waker))
-    }
-
-    fn unsubscribe_waker(&self) -> bool {
-        self.0.subscribe_whole(|subscribers| subscribers.remove_waker()).unwrap_or(false)
+    fn subscribe(&self, change: &mut dyn FnMut(&mut Subscribers)) -> bool {
+        self.0.subscribe_whole(change)
     }
 }
 
@@ -113,26 +92,13 @@ impl Waitable for Drained<'_> {
         self.0.lock().is_idle()
     }
 
-    fn subscribe_thread(&self) -> bool {
+    fn subscribe(&self, change: &mut dyn FnMut(&mut Subscribers)) -> bool {
         let mut inner = self.0.lock();
-        if inner.is_idle() {
-            return false;
+        let busy = !inner.is_idle();
+        if busy {
+            change(&mut inner.drain_waiters);
         }
-        inner.drain_waiters.push(std::thread::current());
-        true
-    }
-
-    fn unsubscribe_thread(&self) {
-        let current = std::thread::current().id();
-        self.0.lock().drain_waiters.retain(|thread| thread.id() != current);
-    }
-
-    fn subscribe_waker(&self, _waker: &Waker) -> Option<bool> {
-        unreachable!("nobody polls for an idle pool")
-    }
-
-    fn unsubscribe_waker(&self) -> bool {
-        false
+        busy
     }
 }
 

@@ -43,6 +43,30 @@ struct Inner {
     failure_unseen: Option<Error>,
 }
 
+impl Inner {
+    /// Whether every item has its outcome and no more will come.
+    fn is_done(&self) -> bool {
+        self.sealed && self.finished == self.pushed
+    }
+
+    /// Whether something waits to be taken, or nothing more will come.
+    fn has_news(&self) -> bool {
+        !self.deliveries.is_empty() || self.is_done()
+    }
+
+    /// Counts what was not cut yet as finished; gives the index of the first such item, and how
+    /// many there were.
+    fn drop_uncut(&mut self) -> (u64, u64) {
+        let (first, count) = (self.next, self.lengths.len() as u64);
+        self.lengths.clear();
+        self.bytes.clear();
+        self.bytes_at = 0;
+        self.next += count;
+        self.finished += count;
+        (first, count)
+    }
+}
+
 /// What came back for some items.
 #[derive(Debug)]
 pub enum Delivery {
@@ -140,25 +164,17 @@ impl Batch {
 
     /// Whether something waits to be taken, or nothing more will come.
     pub fn has_news(&self) -> bool {
-        let inner = self.inner.lock();
-        !inner.deliveries.is_empty() || inner.sealed && inner.finished == inner.pushed
+        self.inner.lock().has_news()
     }
 
     /// Whether every item has its outcome.
     pub fn is_done(&self) -> bool {
-        let inner = self.inner.lock();
-        inner.sealed && inner.finished == inner.pushed
+        self.inner.lock().is_done()
     }
 
     /// Items pushed and not yet cut into chunks.
     pub fn uncut(&self) -> usize {
         self.inner.lock().lengths.len()
-    }
-
-    /// Items pushed whose outcome is not yet delivered.
-    pub fn unfinished(&self) -> u64 {
-        let inner = self.inner.lock();
-        inner.pushed - inner.finished
     }
 
     /// Nanoseconds that an item takes, as measured; `None` before the first came back.
@@ -249,12 +265,7 @@ impl Batch {
         let mut inner = self.inner.lock();
         inner.given_up.get_or_insert_with(|| error.clone());
         inner.sealed = true;
-        let (first, count) = (inner.next, inner.lengths.len() as u64);
-        inner.lengths.clear();
-        inner.bytes.clear();
-        inner.bytes_at = 0;
-        inner.next += count;
-        inner.finished += count;
+        let (first, count) = inner.drop_uncut();
         if count > 0 {
             inner.deliveries.push_back(Delivery::Failed { first, count, error: error.clone() });
         }
@@ -264,12 +275,7 @@ impl Batch {
     /// Nobody wants the rest: what was not cut yet never runs.
     pub fn abandon(&self) {
         let mut inner = self.inner.lock();
-        let count = inner.lengths.len() as u64;
-        inner.lengths.clear();
-        inner.bytes.clear();
-        inner.bytes_at = 0;
-        inner.next += count;
-        inner.finished += count;
+        inner.drop_uncut();
         inner.sealed = true;
         let waker = inner.subscribers.wake();
         drop(inner);
@@ -298,14 +304,14 @@ impl Batch {
         self.inner.lock().failure_unseen.clone()
     }
 
-    /// Runs `change` on the subscribers unless every item has its outcome.
-    pub(crate) fn subscribe_whole<R>(
-        &self,
-        change: impl FnOnce(&mut Subscribers) -> R,
-    ) -> Option<R> {
+    /// Runs `change` on the subscribers unless every item has its outcome (`false`).
+    pub(crate) fn subscribe_whole(&self, change: &mut dyn FnMut(&mut Subscribers)) -> bool {
         let mut inner = self.inner.lock();
-        let done = inner.sealed && inner.finished == inner.pushed;
-        (!done).then(|| change(&mut inner.subscribers))
+        let pending = !inner.is_done();
+        if pending {
+            change(&mut inner.subscribers);
+        }
+        pending
     }
 
     /// Bytes of the items that were pushed and not yet cut into chunks.
@@ -314,10 +320,13 @@ impl Batch {
         inner.bytes.len() - inner.bytes_at
     }
 
-    /// Runs `change` on the subscribers unless there is news.
-    pub(crate) fn subscribe<R>(&self, change: impl FnOnce(&mut Subscribers) -> R) -> Option<R> {
+    /// Runs `change` on the subscribers unless there is news (`false`).
+    pub(crate) fn subscribe_news(&self, change: &mut dyn FnMut(&mut Subscribers)) -> bool {
         let mut inner = self.inner.lock();
-        let news = !inner.deliveries.is_empty() || inner.sealed && inner.finished == inner.pushed;
-        (!news).then(|| change(&mut inner.subscribers))
+        let pending = !inner.has_news();
+        if pending {
+            change(&mut inner.subscribers);
+        }
+        pending
     }
 }

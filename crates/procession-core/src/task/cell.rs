@@ -81,9 +81,13 @@ impl TaskCell {
         }
     }
 
-    /// Runs `change` on the subscribers unless the outcome has arrived.
-    pub(crate) fn subscribe<R>(&self, change: impl FnOnce(&mut Subscribers) -> R) -> Option<R> {
+    /// Runs `change` on the subscribers unless the outcome has arrived (`false`).
+    pub(crate) fn subscribe(&self, change: &mut dyn FnMut(&mut Subscribers)) -> bool {
         let mut inner = self.inner.lock();
-        (!self.is_done()).then(|| change(&mut inner.subscribers))
+        let pending = !self.is_done();
+        if pending {
+            change(&mut inner.subscribers);
+        }
+        pending
     }
 }

@@ -11,6 +11,11 @@ pub struct Subscribers {
 }
 
 impl Subscribers {
+    /// Whether there is nobody to wake.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.threads.is_empty() && self.waker.is_none()
+    }
+
     /// Adds the current thread, which then parks.
     pub(crate) fn add_current_thread(&mut self) {
         let current = std::thread::current();

@@ -210,9 +210,7 @@ impl Worker {
         let deadline = Instant::now() + std::time::Duration::from_secs(10);
         loop {
             self.bulk.collect(&self.lane);
-            if let Some(mut bulk) = self.bulk.take_bulk(bytes.len()) {
-                let fits = bulk.append(&bytes);
-                assert!(fits, "the segment was made for these bytes");
+            if let Some(bulk) = self.bulk.fill_bulk(&bytes) {
                 return Ok(bulk);
             }
             if Instant::now() >= deadline {
