@@ -1,15 +1,12 @@
 //! What the machine itself costs, by the shortest code.
 
+use crate::sample::micros;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// Tells this program to exit as soon as it runs.
 pub(crate) const EXIT_AT_ONCE: &str = "PROCESSION_BENCH_EXIT";
-
-fn micros(since: Instant, count: usize) -> f64 {
-    since.elapsed().as_secs_f64() * 1e6 / count as f64
-}
 
 /// Microseconds of a round trip between two threads that spin on a word each.
 pub(crate) fn spinning_round_trip(count: usize) -> f64 {

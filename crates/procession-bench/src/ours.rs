@@ -1,6 +1,7 @@
 //! What procession costs.
 
 use crate::limits::unique_memory;
+use crate::sample::micros;
 use procession::{Pool, Process, Result};
 use std::time::{Duration, Instant};
 
@@ -10,10 +11,6 @@ fn echo(x: u64) -> u64 {
 
 fn length(bytes: Vec<u8>) -> usize {
     bytes.len()
-}
-
-fn micros(since: Instant, count: usize) -> f64 {
-    since.elapsed().as_secs_f64() * 1e6 / count as f64
 }
 
 /// Lets the pool learn how long things take.

@@ -1,5 +1,7 @@
 //! Figures, their medians, and the table.
 
+use std::time::Instant;
+
 /// One thing that is measured, against the machine's limit.
 #[derive(Debug)]
 pub(crate) struct Scenario {
@@ -26,6 +28,11 @@ impl Scenario {
     pub(crate) fn ours(&mut self, ours: f64) {
         self.ours.push(ours);
     }
+}
+
+/// Microseconds that each of `count` things took since then.
+pub(crate) fn micros(since: Instant, count: usize) -> f64 {
+    since.elapsed().as_secs_f64() * 1e6 / count as f64
 }
 
 /// Median, least and greatest.
