@@ -28,7 +28,8 @@ pub mod response {
     pub const READY: u16 = 2;
     /// The initializer failed; `word` and payload as in `DONE`.
     pub const INITIALIZER_FAILED: u16 = 3;
-    /// A task's outcome; `word` is a status, `extra` the nanoseconds it ran.
+    /// A task's outcome; `word` is a status, `extra` the nanoseconds that a task took of
+    /// late, or 0 if that is not known anew.
     pub const DONE: u16 = 4;
     /// Results of the next `word` items of a chunk, as records; `extra` the nanoseconds they took.
     pub const PART: u16 = 5;

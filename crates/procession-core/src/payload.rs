@@ -7,8 +7,8 @@ use smallvec::SmallVec;
 use std::fmt;
 use std::sync::Arc;
 
-/// Bytes that small results keep without an allocation.
-pub const SMALL_BYTES: usize = 56;
+/// Bytes that small arguments and results keep without an allocation: a few numbers.
+pub const SMALL_BYTES: usize = 24;
 
 /// A payload in private memory.
 pub type Bytes = SmallVec<[u8; SMALL_BYTES]>;
@@ -253,7 +253,7 @@ pub enum Value {
     /// In private memory.
     Private(Bytes),
     /// In a worker's bulk segment.
-    Bulk(Receipt),
+    Bulk(Box<Receipt>),
 }
 
 impl Value {

@@ -218,6 +218,9 @@ impl Process {
         }
         let receipt = Reference::from_bytes(&payload)
             .and_then(|reference| self.worker.receipt(reference, self.lane.watch()));
-        receipt.map(Value::Bulk).ok_or_else(|| nonsense("a bulk segment that was never sent"))
+        receipt
+            .map(Box::new)
+            .map(Value::Bulk)
+            .ok_or_else(|| nonsense("a bulk segment that was never sent"))
     }
 }

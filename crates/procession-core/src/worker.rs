@@ -2,6 +2,7 @@
 
 mod bulk;
 mod control;
+mod pace;
 mod panic_hook;
 mod run;
 

@@ -45,10 +45,12 @@ impl Claims {
         Self { segment }
     }
 
+    #[inline]
     fn word(&self, sequence: u64) -> &AtomicU64 {
         self.segment.word64(b::CLAIMS + (sequence as usize % WINDOW_MAX) * 8)
     }
 
+    #[inline]
     fn claim(&self, sequence: u64, state: u64) -> bool {
         let word = self.word(sequence);
         // ORDER(claim): one modification order decides; nothing else is published through it.
@@ -63,12 +65,14 @@ impl Claims {
 
     /// The worker begins a request; `false` when the parent has taken it back.
     #[must_use]
+    #[inline]
     pub fn begin(&self, sequence: u64) -> bool {
         self.claim(sequence, BEGUN)
     }
 
     /// The parent takes a request back; `false` when the worker has begun it.
     #[must_use]
+    #[inline]
     pub fn take_back(&self, sequence: u64) -> bool {
         self.claim(sequence, TAKEN)
     }

@@ -77,6 +77,7 @@ impl SleepFlag {
     }
 
     /// Whether the side whose segment this is sleeps, or is about to.
+    #[inline]
     pub fn is_raised(self, own: &Segment) -> bool {
         own.word64(self.at).load(Ordering::Relaxed) % 2 == 1
     }

@@ -30,11 +30,13 @@ pub struct Header {
 
 impl Header {
     /// Slots that a frame with this header fills.
+    #[inline]
     pub fn slots(&self) -> u32 {
         slots_for(self.payload_bytes as usize)
     }
 
     /// The header as bytes, little-endian.
+    #[inline]
     pub fn to_bytes(self) -> [u8; HEADER_BYTES] {
         let first = u64::from(self.kind)
             | u64::from(self.flags) << 16
@@ -48,6 +50,7 @@ impl Header {
     }
 
     /// Reads a header back. Any bytes make one; the ring checks what it says.
+    #[inline]
     pub fn from_bytes(bytes: &[u8; HEADER_BYTES]) -> Self {
         let word = |at: usize| {
             u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes of a header"))
@@ -65,7 +68,8 @@ impl Header {
 }
 
 /// Slots that a frame with `payload_bytes` of payload fills.
-pub fn slots_for(payload_bytes: usize) -> u32 {
+#[inline]
+pub const fn slots_for(payload_bytes: usize) -> u32 {
     (HEADER_BYTES + payload_bytes).div_ceil(SLOT_BYTES) as u32
 }
 

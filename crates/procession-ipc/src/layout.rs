@@ -42,6 +42,10 @@ pub const INLINE_BYTES_MAX: usize = 16 * 1024 - super::frame::HEADER_BYTES;
 /// Bulk segments of one worker that may be alive at once.
 pub const BULK_MAX: usize = 64;
 
+/// With fewer slots than this waiting in the response ring, no worker waits for room in it: even the
+/// largest frame behind the largest skip would fit.
+pub const CROWDED_SLOTS: u32 = RESPONSE_SLOTS / 8;
+
 /// Offsets in segment A.
 pub mod a {
     /// The magic number.
@@ -98,6 +102,8 @@ const _: () = {
     assert!(b::CLAIMS + WINDOW_MAX * 8 <= b::DATA);
     assert!(a::BELL_REQUEST.is_multiple_of(8) && b::PROGRESS.is_multiple_of(8));
     assert!(a::DATA.is_multiple_of(SLOT_BYTES) && b::DATA.is_multiple_of(SLOT_BYTES));
+    // What is published before and after the reader looked is told apart; one of the halves shows.
+    assert!(2 * CROWDED_SLOTS + 2 * super::frame::slots_for(INLINE_BYTES_MAX) <= RESPONSE_SLOTS);
     // A frame fits twice, so that one never waits for a ring it cannot fit into after a wrap.
     assert!(
         (INLINE_BYTES_MAX + super::frame::HEADER_BYTES) * 2 <= REQUEST_SLOTS as usize * SLOT_BYTES

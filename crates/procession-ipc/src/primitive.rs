@@ -6,6 +6,7 @@ pub use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 pub use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 /// Tells the processor that this thread spins.
+#[inline]
 pub fn spin_hint() {
     #[cfg(loom)]
     loom::thread::yield_now();

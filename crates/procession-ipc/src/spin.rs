@@ -18,7 +18,7 @@ const PAUSE_MAX: u32 = 256;
 const LOOKS_PER_CLOCK: u32 = 64;
 
 /// Adaptive spinning of one side of a lane.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Spin {
     pause: u32,
     pause_next: u32,
@@ -48,7 +48,8 @@ impl Spin {
             self.pause -= 1;
             return false;
         }
-        let start = Instant::now();
+        // A short wait should not pay for a clock: the first looks do without.
+        let mut start = None;
         loop {
             for _ in 0..LOOKS_PER_CLOCK {
                 if ready() {
@@ -57,7 +58,7 @@ impl Spin {
                 }
                 crate::primitive::spin_hint();
             }
-            if start.elapsed() >= BUDGET {
+            if start.get_or_insert_with(Instant::now).elapsed() >= BUDGET {
                 self.pause = self.pause_next;
                 self.pause_next = (self.pause_next * 2).min(PAUSE_MAX);
                 return false;

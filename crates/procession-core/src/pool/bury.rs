@@ -4,7 +4,7 @@
 use super::collect::deliver_unfinished;
 use super::inner::{Inner, State, Work};
 use super::shared::{Exited, Shared};
-use super::slot::{Flight, Live, Load, Phase, Request, Slot, Target, load_of};
+use super::slot::{Flight, Live, Load, Phase, Request, Slot, Span, Target, load_of};
 use crate::error::{Error, Fault, WorkerId};
 use crate::message::{Role, request};
 use crate::payload::{BulkSource, Bytes};
@@ -162,7 +162,7 @@ impl Shared {
             match work {
                 Work::Request(request) => {
                     if let Load::Bulk(bulk) = request.load {
-                        self.put_bulk(bulk);
+                        self.put_bulk(*bulk);
                     }
                     fail_target(inner, request.target, error);
                 }
@@ -208,13 +208,14 @@ impl Shared {
         for mut flight in flights {
             let begun = lane.is_begun(flight.sequence);
             let Some(target) = flight.target.take() else {
-                flight.bulk.take().into_iter().for_each(|bulk| self.put_bulk(bulk));
+                flight.bulk.take().into_iter().for_each(|bulk| self.put_bulk(*bulk));
                 continue;
             };
             match target {
                 Target::Start => {}
                 Target::Task(cell) if begun => inner.settle(&cell, Err(lost())),
-                Target::Chunk { batch, first, count, delivered } if begun => {
+                Target::Chunk(span) if begun => {
+                    let Span { batch, first, count, delivered } = *span;
                     let (from, left) = (first + delivered, count - delivered);
                     let done = match progress.take() {
                         Some(Progress { items, bytes }) if u64::from(items) < left => {
@@ -234,12 +235,12 @@ impl Shared {
                             kind: flight.kind,
                             code: flight.code,
                             load: Load::Private(Bytes::from_vec(chunk.bytes)),
-                            target: Target::Chunk {
+                            target: Target::Chunk(Box::new(Span {
                                 batch,
                                 first: chunk.first,
                                 count: rest,
                                 delivered: 0,
-                            },
+                            })),
                         });
                     }
                 }
@@ -250,7 +251,7 @@ impl Shared {
                     target: unstarted,
                 }),
             }
-            flight.bulk.take().into_iter().for_each(|bulk| self.put_bulk(bulk));
+            flight.bulk.take().into_iter().for_each(|bulk| self.put_bulk(*bulk));
         }
         // What was sent first runs first.
         for request in elsewhere.into_iter().rev() {
@@ -276,7 +277,8 @@ fn chunk_bytes(lane: &procession_ipc::lane::ParentLane, flight: &mut Flight) -> 
 fn fail_target(inner: &mut Inner, target: Target, error: &Error) {
     match target {
         Target::Task(cell) => inner.settle(&cell, Err(error.clone())),
-        Target::Chunk { batch, first, count, delivered } => {
+        Target::Chunk(span) => {
+            let Span { batch, first, count, delivered } = *span;
             let failed = Delivery::Failed {
                 first: first + delivered,
                 count: count - delivered,

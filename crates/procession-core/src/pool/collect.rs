@@ -12,6 +12,7 @@ use crate::payload::{BulkSource, Bytes, Value};
 use crate::task::{Batch, Delivery};
 use procession_ipc::bulk::Reference;
 use procession_ipc::frame::{FLAG_BULK, Header};
+use procession_ipc::layout::CROWDED_SLOTS;
 use std::sync::Arc;
 
 /// What a worker sent makes no sense.
@@ -32,7 +33,7 @@ impl Shared {
             any |= more;
             self.dispatch(inner);
             // A worker that was asked to ring may have answered just before it was asked.
-            if !self.arrange_bells(inner) && !more {
+            if !self.arrange_bells(inner) {
                 break;
             }
         }
@@ -43,6 +44,7 @@ impl Shared {
     /// Takes every response of one worker; `true` when there was any.
     pub(super) fn collect_from(&self, inner: &mut Inner, index: usize) -> bool {
         let mut any = false;
+        let mut crowded = false;
         loop {
             let slot = &mut inner.slots[index];
             let Some(live) = &mut slot.live else { return any };
@@ -54,6 +56,7 @@ impl Shared {
                     break;
                 }
             };
+            crowded |= live.lane.backlog() >= CROWDED_SLOTS;
             let mut payload = Bytes::from_elem(0, frame.header.payload_bytes as usize);
             live.lane.copy_payload_exact(&frame, &mut payload);
             live.lane.advance(&frame);
@@ -68,13 +71,9 @@ impl Shared {
             let slot = &mut inner.slots[index];
             slot.last_active = inner.clock;
             slot.stalled = false;
-            let mut spent = Vec::new();
-            slot.forget_finished(&mut spent);
-            if let Some(live) = &mut slot.live {
+            slot.forget_finished(|bulk| self.put_bulk(bulk));
+            if crowded && let Some(live) = &mut slot.live {
                 live.lane.wake_for_space();
-            }
-            for bulk in spent {
-                self.put_bulk(bulk);
             }
         }
         any
@@ -97,7 +96,7 @@ fn take(inner: &mut Inner, index: usize, header: &Header, payload: Bytes) -> Che
             initializer_failed(&mut inner.slots[index], header, &payload)
         }
         response::DONE => done(inner, index, header, payload),
-        response::PART | response::ITEM => part(inner, index, header, &payload),
+        response::PART | response::ITEM => part(inner, index, header, payload),
         _ => Err(Nonsense("a frame of no known kind")),
     }
 }
@@ -169,7 +168,7 @@ fn bulk_value(slot: &mut Slot, payload: &[u8]) -> Checked<Value> {
     if live.process.has_lent_enough() {
         return Ok(Value::Private(Bytes::from_vec(receipt.to_vec())));
     }
-    Ok(Value::Bulk(receipt))
+    Ok(Value::Bulk(Box::new(receipt)))
 }
 
 fn done(inner: &mut Inner, index: usize, header: &Header, payload: Bytes) -> Checked<()> {
@@ -194,9 +193,11 @@ fn done(inner: &mut Inner, index: usize, header: &Header, payload: Bytes) -> Che
     };
     match outcome {
         Ok(value) => {
-            let sample = header.extra.min(1 << 40) as f64;
-            inner.task_ns =
-                Some(inner.task_ns.map_or(sample, |known| (known * 7.0 + sample) / 8.0));
+            if header.extra > 0 {
+                let sample = header.extra.min(1 << 40) as f64;
+                inner.task_ns =
+                    Some(inner.task_ns.map_or(sample, |known| (known * 7.0 + sample) / 8.0));
+            }
             inner.settle(&cell, Ok(value));
             Ok(())
         }
@@ -210,15 +211,15 @@ fn done(inner: &mut Inner, index: usize, header: &Header, payload: Bytes) -> Che
     }
 }
 
-fn part(inner: &mut Inner, index: usize, header: &Header, payload: &[u8]) -> Checked<()> {
+fn part(inner: &mut Inner, index: usize, header: &Header, payload: Bytes) -> Checked<()> {
     let slot = &mut inner.slots[index];
     let worker = slot.live.as_ref().map(|live| live.process.id().clone());
     let flight = slot.flight(header.sequence).ok_or(Nonsense("a part of no request"))?;
-    let Some(Target::Chunk { batch, first, count, delivered }) = &mut flight.target else {
+    let Some(Target::Chunk(span)) = &flight.target else {
         return Err(Nonsense("a part of a request that is no chunk"));
     };
-    let batch = batch.clone();
-    let (from, left) = (*first + *delivered, *count - *delivered);
+    let batch = span.batch.clone();
+    let (from, left) = (span.first + span.delivered, span.count - span.delivered);
     if header.word == 0 || header.word > left {
         return Err(Nonsense("a part with more items than its chunk"));
     }
@@ -227,7 +228,7 @@ fn part(inner: &mut Inner, index: usize, header: &Header, payload: &[u8]) -> Che
         return Err(Nonsense("a chunk that ends too early or too late"));
     }
     let deliveries = if header.kind == response::ITEM {
-        vec![Delivery::Item { index: from, value: bulk_value(slot, payload)? }]
+        Deliveries::One(Delivery::Item { index: from, value: bulk_value(slot, &payload)? })
     } else {
         split_records(worker.as_ref(), from, header.word, payload)?
     };
@@ -236,23 +237,62 @@ fn part(inner: &mut Inner, index: usize, header: &Header, payload: &[u8]) -> Che
     if last {
         flight.target = None;
         slot.unfinished -= 1;
-    } else if let Some(Target::Chunk { delivered, .. }) = &mut flight.target {
-        *delivered += header.word;
+    } else if let Some(Target::Chunk(span)) = &mut flight.target {
+        span.delivered += header.word;
     }
-    for delivery in deliveries {
-        inner.deliver(&batch, delivery);
-    }
+    deliveries.hand_over(inner, &batch);
     Ok(())
 }
 
+/// What a part brought: nearly always one run of values.
+pub(super) enum Deliveries {
+    One(Delivery),
+    Many(Vec<Delivery>),
+}
+
+impl Deliveries {
+    fn hand_over(self, inner: &mut Inner, batch: &Arc<Batch>) {
+        match self {
+            Self::One(delivery) => inner.deliver(batch, delivery),
+            Self::Many(deliveries) => {
+                for delivery in deliveries {
+                    inner.deliver(batch, delivery);
+                }
+            }
+        }
+    }
+}
+
 /// Checks a part's records and turns them into deliveries: runs of values, and failures.
-pub(super) fn split_records(
+fn split_records(
+    worker: Option<&WorkerId>,
+    first: u64,
+    count: u64,
+    payload: Bytes,
+) -> Checked<Deliveries> {
+    let mut rest = &payload[..];
+    let mut all_values = true;
+    for _ in 0..count {
+        let record = Record::split_first(&mut rest).ok_or(Nonsense("a part with too few items"))?;
+        all_values &= record.status == status::VALUE;
+    }
+    if !rest.is_empty() {
+        return Err(Nonsense("a part with more bytes than items"));
+    }
+    if all_values {
+        return Ok(Deliveries::One(Delivery::Part { first, count, records: payload }));
+    }
+    split_failures(worker, first, count, &payload).map(Deliveries::Many)
+}
+
+/// The deliveries of a part, known to be whole, that has failures in it.
+fn split_failures(
     worker: Option<&WorkerId>,
     first: u64,
     count: u64,
     payload: &[u8],
 ) -> Checked<Vec<Delivery>> {
-    let mut deliveries = Vec::with_capacity(1);
+    let mut deliveries = Vec::new();
     let mut rest = payload;
     let (mut run, mut run_first) = (rest, first);
     for index in first..first + count {
@@ -264,9 +304,6 @@ pub(super) fn split_records(
             deliveries.push(Delivery::Failed { first: index, count: 1, error });
             (run, run_first) = (rest, index + 1);
         }
-    }
-    if !rest.is_empty() {
-        return Err(Nonsense("a part with more bytes than items"));
     }
     push_run(&mut deliveries, run_first, first + count, run);
     Ok(deliveries)
@@ -288,11 +325,9 @@ pub(super) fn deliver_unfinished(
     items: u64,
     payload: &[u8],
 ) -> u64 {
-    match split_records(Some(worker), first, items, payload) {
+    match split_records(Some(worker), first, items, Bytes::from_slice(payload)) {
         Ok(deliveries) => {
-            for delivery in deliveries {
-                inner.deliver(batch, delivery);
-            }
+            deliveries.hand_over(inner, batch);
             items
         }
         Err(_) => 0,

@@ -3,7 +3,7 @@
 
 use super::inner::{Inner, State, Work};
 use super::shared::Shared;
-use super::slot::{Load, Phase, Request, Slot, Target};
+use super::slot::{Load, Phase, Request, Slot, Span, Target};
 use crate::face::Code;
 use crate::message::request;
 use crate::payload::{BulkSource, Bytes, Finished};
@@ -16,8 +16,11 @@ use std::sync::Arc;
 const WINDOW_NS: f64 = 200_000.0;
 /// How long a chunk should run.
 const CHUNK_NS: f64 = 500_000.0;
-/// What it costs to wake a worker that sleeps.
-const WAKE_NS: f64 = 10_000.0;
+/// What it costs to wake a worker that sleeps: the call, the processor's own awakening, and what the
+/// others lose if there is no processor free for it.
+const WAKE_NS: f64 = 30_000.0;
+/// With less work than this before it, the worker that was chosen last is as good as any.
+const NEARLY_IDLE_NS: f64 = 2_000.0;
 /// What it costs to wait for a worker that starts.
 const START_NS: f64 = 1_000_000.0;
 /// A task whose length is not known is taken to be this long.
@@ -49,9 +52,18 @@ fn cost(slot: &Slot, task_ns: f64) -> f64 {
 }
 
 /// The worker that a new request should go to.
-fn choose(inner: &Inner, limit: impl Fn(&Slot) -> usize) -> Option<usize> {
+fn choose(inner: &mut Inner, limit: impl Fn(&Slot) -> usize) -> Option<usize> {
     let task_ns = inner.task_ns.unwrap_or(UNKNOWN_NS);
-    inner
+    let last = &inner.slots[inner.chosen];
+    if last.unfinished > 0
+        && last.unfinished as f64 * task_ns < NEARLY_IDLE_NS
+        && last.phase == Phase::Ready
+        && last.takes_tasks()
+        && last.unfinished < limit(last)
+    {
+        return Some(inner.chosen);
+    }
+    let best = inner
         .slots
         .iter()
         .enumerate()
@@ -61,7 +73,9 @@ fn choose(inner: &Inner, limit: impl Fn(&Slot) -> usize) -> Option<usize> {
             // Of equals the warmest.
             by_cost.then(other.last_active.cmp(&one.last_active))
         })
-        .map(|(index, _)| index)
+        .map(|(index, _)| index);
+    inner.chosen = best.unwrap_or(inner.chosen);
+    best
 }
 
 /// Whether there is a worker from which an idle one would take requests.
@@ -125,7 +139,7 @@ impl Shared {
                 }
                 (Load::Private(Bytes::from_slice(&bytes)), bytes)
             }
-            Finished::Bulk(bulk) => (Load::Bulk(bulk), Vec::new()),
+            Finished::Bulk(bulk) => (Load::Bulk(Box::new(bulk)), Vec::new()),
         };
         let target = Target::Task(cell.clone());
         let work = Request { kind: request::TASK, code, target, load };
@@ -197,7 +211,8 @@ impl Shared {
                 break;
             }
         }
-        if inner.injector.is_empty() {
+        let piled = |inner: &Inner| inner.slots.iter().any(|slot| slot.unfinished > 1);
+        if inner.injector.is_empty() && piled(inner) {
             self.take_back_for_idle(inner);
             self.watch_for_stalls(inner);
         }
@@ -230,7 +245,7 @@ impl Shared {
             && bytes.len() > INLINE_BYTES_MAX
         {
             let Some(bulk) = self.fill_bulk(bytes) else { return false };
-            request.load = Load::Bulk(bulk);
+            request.load = Load::Bulk(Box::new(bulk));
         }
         true
     }
@@ -248,12 +263,12 @@ impl Shared {
             let Some(index) = choose(inner, limit) else { return true };
             let Some(chunk) = batch.cut(workers, CHUNK_NS, INLINE_BYTES_MAX) else { return false };
             let load = Load::Private(Bytes::from_vec(chunk.bytes));
-            let target = Target::Chunk {
+            let target = Target::Chunk(Box::new(Span {
                 batch: batch.clone(),
                 first: chunk.first,
                 count: chunk.count,
                 delivered: 0,
-            };
+            }));
             let request = Request { kind: request::CHUNK, code: batch.code(), target, load };
             if let Some(request) = self.send_to(inner, index, request) {
                 inner.injector.push_front(Work::Batch(batch.clone()));
@@ -287,7 +302,7 @@ impl Shared {
         let is_idle = |slot: &Slot| slot.phase == Phase::Ready && slot.unfinished == 0;
         // While all are busy, whoever collects sees the first that is done: a thread that waits, or
         // the supervisor, which is called if what waits is worth it.
-        let is_seen = inner.leader_present || worth_taking_back(inner);
+        let is_seen = inner.leadership.is_taken || worth_taking_back(inner);
         !is_seen || inner.slots.iter().any(is_idle)
     }
 
@@ -331,7 +346,7 @@ impl Shared {
             let bell = if matches!(slot.phase, Phase::Starting(_)) {
                 // Hello and readiness are news to the supervisor alone.
                 BellRequest::Always
-            } else if inner.leader_present || has_ended {
+            } else if inner.leadership.is_taken || has_ended {
                 BellRequest::Never
             } else if inner.pollers > 0 {
                 BellRequest::Always

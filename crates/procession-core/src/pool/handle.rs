@@ -4,7 +4,7 @@ use super::config::Config;
 use super::shared::Shared;
 use super::stats::Stats;
 use super::supervisor;
-use super::wait::Waitable;
+use super::wait::{Goal, Waitable};
 use crate::error::{Error, Result};
 use crate::face::Code;
 use crate::payload::Output;
@@ -92,7 +92,7 @@ impl Pool {
 
     /// Waits until `goal` is over, or the deadline has passed; `true` when it is over.
     pub fn wait_until(&self, goal: &dyn Waitable, deadline: Option<Instant>) -> bool {
-        self.shared.wait_until(goal, deadline)
+        self.shared.wait_until(Goal::Outcome(goal), deadline)
     }
 
     /// Has `waker` woken when `goal` is over; `false` when it is over already.

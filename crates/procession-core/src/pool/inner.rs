@@ -2,6 +2,7 @@
 
 use super::slot::{Request, Slot};
 use super::stats::Stats;
+use super::wait::Leadership;
 use crate::error::{Error, Fault};
 use crate::task::{Batch, Delivery, Outcome, Subscribers, TaskCell};
 use procession_ipc::lane::LaneWatch;
@@ -55,14 +56,16 @@ impl Failure {
 pub(super) struct Inner {
     pub(super) state: State,
     pub(super) slots: Vec<Slot>,
+    /// The place that was last chosen for a request.
+    pub(super) chosen: usize,
     pub(super) injector: VecDeque<Work>,
     /// Nanoseconds that a task takes, a running mean; `None` before the first.
     pub(super) task_ns: Option<f64>,
     pub(super) stats: Stats,
     /// Tasks that are polled as futures: the supervisor collects for them.
     pub(super) pollers: usize,
-    /// A thread waits in `get` or the like, and collects.
-    pub(super) leader_present: bool,
+    /// Who waits in `get` or the like, and collects.
+    pub(super) leadership: Leadership,
     /// What waiting threads look at; replaced when a worker is.
     pub(super) watches: Arc<[Arc<LaneWatch>]>,
     /// Failed starts since a worker was last ready, weighted.
@@ -87,11 +90,12 @@ impl Inner {
         Self {
             state: State::Open,
             slots: (0..workers as u32).map(Slot::new).collect(),
+            chosen: 0,
             injector: VecDeque::new(),
             task_ns: None,
             stats: Stats::default(),
             pollers: 0,
-            leader_present: false,
+            leadership: Leadership::default(),
             watches: Arc::new([]),
             start_failures: 0,
             settled: false,

@@ -2,7 +2,6 @@
 
 use super::config::Config;
 use super::inner::Inner;
-use super::wait::Leadership;
 use crate::payload::BulkSource;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use procession_ipc::bulk::{Bulk, BulkStore};
@@ -110,10 +109,11 @@ pub(super) struct Shared {
     pub(super) exits: Mutex<Vec<Exited>>,
     pub(super) leader: Nudge,
     pub(super) supervisor: Nudge,
-    pub(super) leadership: Leadership,
     bulk: Mutex<BulkStore>,
     /// Bulk segments that were given up and that workers still have.
     given_up: Mutex<Vec<u64>>,
+    /// Whether there may be any.
+    has_given_up: AtomicBool,
 }
 
 impl Shared {
@@ -126,9 +126,9 @@ impl Shared {
             exits: Mutex::default(),
             leader: Nudge::default(),
             supervisor: Nudge::default(),
-            leadership: Leadership::default(),
             bulk: Mutex::new(BulkStore::new(2 * workers + 6)),
             given_up: Mutex::default(),
+            has_given_up: AtomicBool::new(false),
         }
     }
 
@@ -139,7 +139,7 @@ impl Shared {
 
     /// Lets the leader look again if something was settled behind its back.
     pub(super) fn tell_leader(&self, inner: &mut Inner) {
-        if std::mem::take(&mut inner.settled) && inner.leader_present {
+        if std::mem::take(&mut inner.settled) && inner.leadership.is_taken {
             self.leader.nudge();
         }
         inner.wake_drain_waiters();
@@ -147,6 +147,11 @@ impl Shared {
 
     /// Tells the workers about segments that will not be used any more.
     pub(super) fn forget_given_up(&self, inner: &mut Inner) {
+        // Seldom set; if it is set just now the next dispatch sees it.
+        if !self.has_given_up.load(Ordering::Relaxed) {
+            return;
+        }
+        self.has_given_up.store(false, Ordering::Relaxed);
         for id in self.given_up.lock().drain(..) {
             for slot in &mut inner.slots {
                 if let Some(live) = &mut slot.live {
@@ -161,7 +166,10 @@ impl BulkSource for Shared {
     fn take_bulk(&self, bytes: usize) -> Option<Bulk> {
         // Without shared memory the payload stays private until there is some.
         let (bulk, given_up) = self.bulk.lock().take(bytes).ok().flatten()?;
-        self.given_up.lock().extend(given_up);
+        if let Some(id) = given_up {
+            self.given_up.lock().push(id);
+            self.has_given_up.store(true, Ordering::Relaxed);
+        }
         Some(bulk)
     }
 

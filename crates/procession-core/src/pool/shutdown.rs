@@ -3,7 +3,7 @@
 use super::inner::{Inner, State};
 use super::shared::{Locked, Shared};
 use super::slot::{Phase, Slot};
-use super::wait::Drained;
+use super::wait::Goal;
 use crate::error::{Error, Fault, Result};
 use crate::message::request;
 use procession_ipc::frame::Header;
@@ -30,7 +30,7 @@ impl Shared {
         if matches!(self.lock().state, State::Open) {
             return Err(Error::usage("join() of a pool that is still open: call close() first"));
         }
-        self.wait_until(&Drained(self), None);
+        self.wait_until(Goal::Drained, None);
         let mut inner = self.lock();
         if matches!(inner.state, State::Closed) {
             stop_workers(&mut inner);

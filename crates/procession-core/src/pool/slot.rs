@@ -20,7 +20,7 @@ pub(super) enum Load {
     /// In private memory, no larger than the inline limit when it is sent.
     Private(Bytes),
     /// In a bulk segment of ours.
-    Bulk(Bulk),
+    Bulk(Box<Bulk>),
 }
 
 /// What the outcome of a request belongs to.
@@ -28,10 +28,22 @@ pub(super) enum Load {
 pub(super) enum Target {
     /// One task.
     Task(Arc<TaskCell>),
-    /// Items of a batch: index of the first, how many, and how many of them are delivered.
-    Chunk { batch: Arc<Batch>, first: u64, count: u64, delivered: u64 },
+    /// Items of a batch.
+    Chunk(Box<Span>),
     /// The worker's own start: nobody waits for it but the pool.
     Start,
+}
+
+/// Items of a batch that travel together.
+#[derive(Debug)]
+pub(super) struct Span {
+    pub(super) batch: Arc<Batch>,
+    /// Index of the first.
+    pub(super) first: u64,
+    /// How many.
+    pub(super) count: u64,
+    /// How many of them, from the first on, have their outcome.
+    pub(super) delivered: u64,
 }
 
 /// A request that can be sent.
@@ -52,7 +64,7 @@ pub(super) struct Flight {
     /// `None` once it has its outcome, or was taken back.
     pub(super) target: Option<Target>,
     pub(super) taken_back: bool,
-    pub(super) bulk: Option<Bulk>,
+    pub(super) bulk: Option<Box<Bulk>>,
     pub(super) pushed: Pushed,
 }
 
@@ -157,7 +169,7 @@ impl Slot {
             word: request.code,
             sequence: self.next_sequence,
             extra: match &request.target {
-                Target::Chunk { count, .. } => *count,
+                Target::Chunk(span) => span.count,
                 Target::Task(_) | Target::Start => 0,
             },
             ..Header::default()
@@ -204,7 +216,7 @@ impl Slot {
         kind: u16,
         code: Code,
         target: Target,
-        bulk: Option<Bulk>,
+        bulk: Option<Box<Bulk>>,
         pushed: Pushed,
     ) {
         if !matches!(target, Target::Start) {
@@ -265,8 +277,8 @@ impl Slot {
         })
     }
 
-    /// Forgets the flights at the front that are over; gives back their bulk segments.
-    pub(super) fn forget_finished(&mut self, spent: &mut Vec<Bulk>) {
+    /// Forgets the flights at the front that are over; hands back their bulk segments.
+    pub(super) fn forget_finished(&mut self, put_back: impl Fn(Bulk)) {
         let Some(live) = &mut self.live else { return };
         let mut release = None;
         while let Some(flight) = self.flights.front() {
@@ -282,7 +294,9 @@ impl Slot {
             }
             release = Some(flight.pushed.end);
             let flight = self.flights.pop_front().expect("just looked at");
-            spent.extend(flight.bulk);
+            if let Some(bulk) = flight.bulk {
+                put_back(*bulk);
+            }
         }
         if let Some(position) = release {
             live.lane.release_requests(position);

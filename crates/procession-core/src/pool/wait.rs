@@ -5,9 +5,9 @@
 //! has arrived or the leader leaves. So nothing stands between a response and the thread that wants
 //! it, and there are no more wake-ups than outcomes.
 
-use super::shared::Shared;
+use super::inner::Inner;
+use super::shared::{Locked, Shared};
 use crate::task::{Batch, Subscribers, TaskCell};
-use parking_lot::Mutex;
 use procession_ipc::lane::LaneWatch;
 use procession_ipc::primitive::Ordering;
 use procession_ipc::spin::Spin;
@@ -84,66 +84,40 @@ impl Waitable for Whole<'_> {
     }
 }
 
-/// The pool having nothing queued and nothing running.
-pub(super) struct Drained<'a>(pub(super) &'a Shared);
+/// What a thread waits for.
+#[derive(Clone, Copy)]
+pub(super) enum Goal<'a> {
+    /// An outcome.
+    Outcome(&'a dyn Waitable),
+    /// The pool having nothing queued and nothing running.
+    Drained,
+}
 
-impl Waitable for Drained<'_> {
-    fn is_over(&self) -> bool {
-        self.0.lock().is_idle()
-    }
-
-    fn subscribe(&self, change: &mut dyn FnMut(&mut Subscribers)) -> bool {
-        let mut inner = self.0.lock();
-        let busy = !inner.is_idle();
-        if busy {
-            change(&mut inner.drain_waiters);
+impl Goal<'_> {
+    fn is_over(&self, inner: &Inner) -> bool {
+        match self {
+            Self::Outcome(goal) => goal.is_over(),
+            Self::Drained => inner.is_idle(),
         }
-        busy
     }
 }
 
 /// Who leads, and who would.
 #[derive(Debug, Default)]
 pub(super) struct Leadership {
-    inner: Mutex<Candidates>,
-    spin: Mutex<Spin>,
-}
-
-#[derive(Debug, Default)]
-struct Candidates {
-    taken: bool,
+    /// A thread waits and collects.
+    pub(super) is_taken: bool,
+    /// Threads that wait without collecting.
     followers: Vec<Thread>,
+    /// Whether spinning has paid for leaders.
+    spin: Spin,
 }
 
 impl Leadership {
-    /// Takes the lead, or joins the followers.
-    fn try_take(&self) -> bool {
-        let mut inner = self.inner.lock();
-        if inner.taken {
-            inner.followers.push(std::thread::current());
-            return false;
-        }
-        inner.taken = true;
-        true
-    }
-
-    /// Gives the lead up.
-    fn give_up(&self) {
-        self.inner.lock().taken = false;
-        self.appoint();
-    }
-
-    /// Leaves the followers.
-    fn leave(&self) {
-        let current = std::thread::current().id();
-        self.inner.lock().followers.retain(|thread| thread.id() != current);
-    }
-
     /// Wakes a follower to lead, if nobody does.
-    fn appoint(&self) {
-        let mut inner = self.inner.lock();
-        if !inner.taken
-            && let Some(follower) = inner.followers.pop()
+    fn appoint(&mut self) {
+        if !self.is_taken
+            && let Some(follower) = self.followers.pop()
         {
             follower.unpark();
         }
@@ -157,71 +131,99 @@ fn time_left(deadline: Option<Instant>) -> Option<Duration> {
 impl Shared {
     /// Waits until `goal` is over or the deadline has passed; `true` when it is over. Woken by the
     /// outcome, however it comes about: a response, a death, the end of the pool.
-    pub(super) fn wait_until(&self, goal: &dyn Waitable, deadline: Option<Instant>) -> bool {
+    pub(super) fn wait_until(&self, goal: Goal<'_>, deadline: Option<Instant>) -> bool {
+        if let Goal::Outcome(outcome) = goal
+            && outcome.is_over()
+        {
+            return true;
+        }
         loop {
-            if goal.is_over() {
+            let mut inner = self.lock();
+            if goal.is_over(&inner) {
                 return true;
             }
             if time_left(deadline).is_some_and(|left| left.is_zero()) {
                 return false;
             }
-            if self.leadership.try_take() {
-                self.lead(goal, deadline);
-                self.leadership.give_up();
-            } else {
+            if inner.leadership.is_taken {
+                inner.leadership.followers.push(std::thread::current());
+                drop(inner);
                 self.follow(goal, deadline);
+            } else {
+                self.lead(inner, goal, deadline);
             }
         }
     }
 
-    fn follow(&self, goal: &dyn Waitable, deadline: Option<Instant>) {
-        if goal.subscribe_thread() {
+    fn follow(&self, goal: Goal<'_>, deadline: Option<Instant>) {
+        if self.subscribe_thread(goal) {
             match time_left(deadline) {
                 Some(left) => std::thread::park_timeout(left),
                 None => std::thread::park(),
             }
-            goal.unsubscribe_thread();
+            self.unsubscribe_thread(goal);
         }
-        self.leadership.leave();
-        if goal.is_over() {
+        let current = std::thread::current().id();
+        let mut inner = self.lock();
+        inner.leadership.followers.retain(|thread| thread.id() != current);
+        if goal.is_over(&inner) {
             // If this thread was appointed meanwhile, somebody else must lead.
-            self.leadership.appoint();
+            inner.leadership.appoint();
         }
     }
 
-    fn lead(&self, goal: &dyn Waitable, deadline: Option<Instant>) {
-        let mut spin = self.leadership.spin.lock();
-        let mut watches = {
-            let mut inner = self.lock();
-            inner.leader_present = true;
-            self.collect(&mut inner);
-            inner.watches.clone()
-        };
-        while !goal.is_over() {
+    fn subscribe_thread(&self, goal: Goal<'_>) -> bool {
+        match goal {
+            Goal::Outcome(outcome) => outcome.subscribe_thread(),
+            Goal::Drained => {
+                let mut inner = self.lock();
+                let busy = !inner.is_idle();
+                if busy {
+                    inner.drain_waiters.add_current_thread();
+                }
+                busy
+            }
+        }
+    }
+
+    fn unsubscribe_thread(&self, goal: Goal<'_>) {
+        match goal {
+            Goal::Outcome(outcome) => outcome.unsubscribe_thread(),
+            Goal::Drained => self.lock().drain_waiters.remove_current_thread(),
+        }
+    }
+
+    /// Collects until the goal is over or the deadline has passed. Nobody else leads meanwhile.
+    fn lead<'a>(&'a self, mut inner: Locked<'a>, goal: Goal<'_>, deadline: Option<Instant>) {
+        inner.leadership.is_taken = true;
+        let mut spin = inner.leadership.spin;
+        let mut watches = inner.watches.clone();
+        loop {
+            // Read under the lock, under which outcomes are settled: whatever comes later moves it.
             let seen = self.leader.seen();
-            let news = |watches: &[Arc<LaneWatch>]| {
-                watches.iter().any(|watch| watch.has_responses()) || self.leader.seen() != seen
-            };
-            let left = time_left(deadline);
-            if left.is_some_and(|left| left.is_zero()) {
-                break;
+            drop(inner);
+            let news =
+                || watches.iter().any(|watch| watch.has_responses()) || self.leader.seen() != seen;
+            if !spin.wait(news) {
+                self.sleep_as_leader(&watches, seen, time_left(deadline));
             }
-            if !spin.wait(|| news(&watches)) && !goal.is_over() {
-                self.sleep_as_leader(&watches, seen, left);
-            }
-            let mut inner = self.lock();
+            inner = self.lock();
             self.collect(&mut inner);
             inner.settled = false;
+            if goal.is_over(&inner) || time_left(deadline).is_some_and(|left| left.is_zero()) {
+                break;
+            }
             if !Arc::ptr_eq(&watches, &inner.watches) {
                 watches = inner.watches.clone();
             }
         }
-        let mut inner = self.lock();
-        inner.leader_present = false;
+        inner.leadership.spin = spin;
+        inner.leadership.is_taken = false;
         if self.arrange_bells(&mut inner) {
             self.collect(&mut inner);
         }
         inner.settled = false;
+        inner.leadership.appoint();
     }
 
     fn sleep_as_leader(&self, watches: &[Arc<LaneWatch>], seen: u32, timeout: Option<Duration>) {

@@ -3,12 +3,14 @@
 use crate::message::PanicReport;
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 
 thread_local! {
-    /// What the hook saw last on this thread, and whether a task runs on it.
-    static SEEN: RefCell<(bool, Option<PanicReport>)> = const { RefCell::new((false, None)) };
+    /// Whether a task runs on this thread.
+    static RUNNING: Cell<bool> = const { Cell::new(false) };
+    /// The panic that the hook saw last while one did.
+    static SEEN: RefCell<Option<PanicReport>> = const { RefCell::new(None) };
 }
 
 /// Installs a hook that remembers a task's panic instead of printing it; with `print`, as well as
@@ -16,14 +18,12 @@ thread_local! {
 pub(super) fn install(print: bool) {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        let ours = SEEN.try_with(|seen| {
-            let Ok(mut seen) = seen.try_borrow_mut() else { return false };
-            if seen.0 {
-                seen.1 = Some(report(panic));
-            }
-            seen.0
-        });
-        if print || !matches!(ours, Ok(true)) {
+        let ours = RUNNING.get();
+        if ours {
+            // While the thread ends there is nobody left to tell.
+            let _ = SEEN.try_with(|seen| seen.replace(Some(report(panic))));
+        }
+        if print || !ours {
             before(panic);
         }
     }));
@@ -50,12 +50,11 @@ fn message_of(payload: &(dyn Any + Send)) -> String {
 
 /// Runs user code and turns its panic into a report.
 pub(super) fn catch<R>(run: impl FnOnce() -> R) -> Result<R, PanicReport> {
-    SEEN.with(|seen| *seen.borrow_mut() = (true, None));
+    RUNNING.set(true);
     // What the code leaves half-changed is the user's own state, as with a thread that panics.
     let result = catch_unwind(AssertUnwindSafe(run));
-    let seen = SEEN.with(|seen| seen.borrow_mut().1.take());
     let result = result.map_err(|payload| {
-        let report = seen.unwrap_or_else(|| PanicReport {
+        let report = SEEN.take().unwrap_or_else(|| PanicReport {
             message: message_of(&*payload),
             ..PanicReport::default()
         });
@@ -65,6 +64,6 @@ pub(super) fn catch<R>(run: impl FnOnce() -> R) -> Result<R, PanicReport> {
         }
         report
     });
-    SEEN.with(|seen| *seen.borrow_mut() = (false, None));
+    RUNNING.set(false);
     result
 }

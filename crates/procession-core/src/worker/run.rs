@@ -2,6 +2,7 @@
 
 use super::bulk::OwnBulk;
 use super::control::{self, Views};
+use super::pace::Pace;
 use super::panic_hook;
 use crate::face::{self, CallError, Code};
 use crate::message::{Boot, PanicReport, Parcel, Record, Role, request, response, status};
@@ -30,6 +31,7 @@ struct Worker {
     views: Arc<Views>,
     bulk: OwnBulk,
     scratch: Vec<u8>,
+    pace: Pace,
     role: Role,
 }
 
@@ -87,8 +89,14 @@ pub(crate) fn run(boot: Boot, lane: WorkerLane, control: Control) -> ! {
         let _ = control.send(&Parcel::Refusal(why).to_bytes(), &[]);
         exit_now(crate::start::bootstrap::REFUSED)
     };
-    let mut worker =
-        Worker { lane, views, bulk: OwnBulk::new(control), scratch: Vec::new(), role: boot.role };
+    let mut worker = Worker {
+        lane,
+        views,
+        bulk: OwnBulk::new(control),
+        scratch: Vec::new(),
+        pace: Pace::default(),
+        role: boot.role,
+    };
     let hello = Header { kind: response::HELLO, ..Header::default() };
     worker.lane.respond(hello, procession_os::image::identity().as_bytes());
     worker.lane.wake_parent();
@@ -99,6 +107,9 @@ impl Worker {
     fn work(&mut self) -> ! {
         let mut payload = Vec::new();
         loop {
+            if !self.lane.has_request() {
+                self.pace.pause();
+            }
             let Ok(frame) = self.lane.next_request() else { exit_now(LANE_BROKEN) };
             let header = frame.header;
             match header.kind {
@@ -155,12 +166,12 @@ impl Worker {
 
     fn run_task(&mut self, frame: &Frame, payload: &[u8]) {
         self.bulk.collect(&self.lane);
-        let start = Instant::now();
+        self.pace.begin();
         let ended = self.call(frame, payload);
         let header = Header {
             kind: response::DONE,
             sequence: frame.header.sequence,
-            extra: start.elapsed().as_nanos() as u64,
+            extra: self.pace.end(),
             ..Header::default()
         };
         let panicked = matches!(ended, Ended::Panic(_));

@@ -42,16 +42,19 @@ pub struct Progress {
 
 impl LaneWatch {
     /// Whether the worker has published responses that nobody has taken yet.
+    #[inline]
     pub fn has_responses(&self) -> bool {
         self.response_word().load(Ordering::Acquire) != self.response_head()
     }
 
     /// The leader's wait word: the response tail.
+    #[inline]
     pub fn response_word(&self) -> &AtomicU32 {
         self.peer.word32(b::RESPONSE_TAIL)
     }
 
     /// The response tail at which there is nothing to take.
+    #[inline]
     pub fn response_head(&self) -> u32 {
         RESPONSE_HEAD.last(&self.own)
     }
@@ -86,6 +89,7 @@ impl LaneWatch {
     }
 
     /// Whether the worker sleeps, waiting for requests.
+    #[inline]
     pub fn worker_is_asleep(&self) -> bool {
         SleepFlag::new(b::WORKER_ASLEEP).is_raised(&self.peer)
     }
@@ -127,6 +131,7 @@ impl ParentLane {
     }
 
     /// What waiting threads look at.
+    #[inline]
     pub fn watch(&self) -> &Arc<LaneWatch> {
         &self.watch
     }
@@ -134,6 +139,7 @@ impl ParentLane {
     /// Puts a request on the ring; `None` when it has no room now. Follow with
     /// [`wake_worker`](Self::wake_worker).
     #[must_use]
+    #[inline]
     pub fn send(&mut self, header: Header, payload: &[u8]) -> Option<Pushed> {
         self.requests.push(header, payload)
     }
@@ -154,11 +160,13 @@ impl ParentLane {
     }
 
     /// Requests up to `position` are over and done with.
+    #[inline]
     pub fn release_requests(&mut self, position: u32) {
         self.requests.release(position);
     }
 
     /// Wakes the worker if it sleeps.
+    #[inline]
     pub fn wake_worker(&mut self) {
         settle();
         self.request_bell.wake_if_asleep(&self.watch.own, &self.watch.peer);
@@ -169,6 +177,7 @@ impl ParentLane {
     ///
     /// # Errors
     /// [`Corrupt`] when what the worker wrote makes no sense.
+    #[inline]
     pub fn peek(&mut self) -> Result<Option<Frame>, Corrupt> {
         let frame = self.responses.peek()?;
         if frame.is_none() && self.responses.position() != self.watch.response_head() {
@@ -180,18 +189,28 @@ impl ParentLane {
     }
 
     /// Copies the payload of the response that [`peek`](Self::peek) showed.
+    #[inline]
     pub fn copy_payload_exact(&self, frame: &Frame, to: &mut [u8]) {
         self.responses.copy_payload_exact(frame, to);
     }
 
     /// Moves past the response and gives its room back.
+    #[inline]
     pub fn advance(&mut self, frame: &Frame) {
         let head = self.responses.advance(frame);
         RESPONSE_HEAD.show(&self.watch.own, head);
     }
 
+    /// Slots of the response ring that wait to be read, as far as the last look showed.
+    #[inline]
+    pub fn backlog(&self) -> u32 {
+        self.responses.backlog()
+    }
+
     /// Wakes the worker if it waits for room in the response ring; call after a batch of
-    /// [`advance`](Self::advance).
+    /// [`advance`](Self::advance) before which the [`backlog`](Self::backlog) was
+    /// [crowded](crate::layout::CROWDED_SLOTS).
+    #[inline]
     pub fn wake_for_space(&mut self) {
         settle();
         self.space_bell.wake_if_asleep(&self.watch.own, &self.watch.peer);

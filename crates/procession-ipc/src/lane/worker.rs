@@ -87,11 +87,19 @@ impl WorkerLane {
         })
     }
 
+    /// Whether there is a request to begin at once.
+    #[inline]
+    pub fn has_request(&self) -> bool {
+        self.requests.backlog() > 0
+            || self.peer.word32(a::REQUEST_TAIL).load(Ordering::Relaxed) != self.requests.position()
+    }
+
     /// Waits for the next request. Woken by the parent; only the parent's death, which kills this
     /// process, ends the wait otherwise.
     ///
     /// # Errors
     /// [`Corrupt`] when the ring makes no sense.
+    #[inline]
     pub fn next_request(&mut self) -> Result<Frame, Corrupt> {
         loop {
             if let Some(frame) = self.requests.peek()? {
@@ -107,17 +115,20 @@ impl WorkerLane {
     }
 
     /// Copies a request's payload out.
+    #[inline]
     pub fn copy_payload(&self, frame: &Frame, to: &mut Vec<u8>) {
         self.requests.copy_payload(frame, to);
     }
 
     /// Claims a request; `false` when the parent has taken it back.
     #[must_use]
+    #[inline]
     pub fn begin(&self, sequence: u64) -> bool {
         self.claims.begin(sequence)
     }
 
     /// Moves past a request that needs no further response, and wakes whoever wants to know.
+    #[inline]
     pub fn pass(&mut self, frame: &Frame) {
         let head = self.requests.advance(frame);
         REQUEST_HEAD.show(&self.own, head);
@@ -126,6 +137,7 @@ impl WorkerLane {
 
     /// Publishes a response without moving past its request. Waits for room if the ring is full:
     /// the supervisor empties it.
+    #[inline]
     pub fn respond(&mut self, header: Header, payload: &[u8]) {
         while self.responses.push(header, payload).is_none() {
             self.wait_for_room();
@@ -146,6 +158,7 @@ impl WorkerLane {
     }
 
     /// Appends one item's result to a part and declares `items` of it finished.
+    #[inline]
     pub fn append(&mut self, part: &mut Part, pieces: [&[u8]; 2], items: u32) {
         for piece in pieces {
             self.responses.append(part, piece);
@@ -161,6 +174,7 @@ impl WorkerLane {
     }
 
     /// Wakes the parent's threads that sleep and have something to do now.
+    #[inline]
     pub fn wake_parent(&mut self) {
         settle();
         self.response_bell.wake_if_asleep(&self.own, &self.peer);

@@ -47,11 +47,13 @@ impl Consumer {
     }
 
     /// How far this end has read.
+    #[inline]
     pub fn position(&self) -> u32 {
         self.position
     }
 
     /// The tail as the producer shows it now.
+    #[inline]
     pub fn shown_tail(&self) -> u32 {
         // ORDER(ring-publish): acquires the bytes of every frame before the tail.
         self.segment.word32(self.ring.tail_at).load(Ordering::Acquire)
@@ -66,6 +68,7 @@ impl Consumer {
     ///
     /// # Errors
     /// [`Corrupt`] when the producer's words make no sense, then and ever after.
+    #[inline]
     pub fn peek(&mut self) -> Result<Option<Frame>, Corrupt> {
         if self.corrupt {
             return self.fail("an earlier frame made no sense");
@@ -105,7 +108,14 @@ impl Consumer {
         }
     }
 
+    /// Slots that were published and, as far as this end knows, not read yet.
+    #[inline]
+    pub fn backlog(&self) -> u32 {
+        self.tail.wrapping_sub(self.position)
+    }
+
     /// Copies a frame's payload out, replacing what `to` holds.
+    #[inline]
     pub fn copy_payload(&self, frame: &Frame, to: &mut Vec<u8>) {
         to.resize(frame.header.payload_bytes as usize, 0);
         self.segment.copy_out(frame.payload_at, to);
@@ -115,6 +125,7 @@ impl Consumer {
     ///
     /// # Panics
     /// When `to` is not exactly as long as the payload.
+    #[inline]
     pub fn copy_payload_exact(&self, frame: &Frame, to: &mut [u8]) {
         assert_eq!(to.len(), frame.header.payload_bytes as usize);
         self.segment.copy_out(frame.payload_at, to);
@@ -122,6 +133,7 @@ impl Consumer {
 
     /// Moves past the frame that [`peek`](Self::peek) showed; returns the new position, for the
     /// owner to publish as the head.
+    #[inline]
     pub fn advance(&mut self, frame: &Frame) -> u32 {
         self.position = self.position.wrapping_add(frame.header.slots());
         self.position

@@ -16,6 +16,7 @@ impl Head {
     }
 
     /// Shows the producer that everything before `position` was copied out.
+    #[inline]
     pub fn show(self, own: &Segment, position: u32) {
         // ORDER(ring-free): after the consumer's copies; the producer acquires their end.
         own.word32(self.at).store(position, Ordering::Release);
@@ -23,12 +24,14 @@ impl Head {
 
     /// What the consumer last showed; the producer may overwrite everything before it, once
     /// [`release`](super::Producer::release) has found that it can be true.
+    #[inline]
     pub fn shown(self, peer: &Segment) -> u32 {
         // ORDER(ring-free): acquires the end of the consumer's copies.
         peer.word32(self.at).load(Ordering::Acquire)
     }
 
     /// What this side, the consumer, showed last.
+    #[inline]
     pub fn last(self, own: &Segment) -> u32 {
         own.word32(self.at).load(Ordering::Relaxed)
     }

@@ -27,11 +27,13 @@ pub struct Geometry {
 
 impl Geometry {
     /// The offset of the slot at a position.
+    #[inline]
     fn slot_at(&self, position: u32) -> usize {
         self.data_at + (position & (self.slots - 1)) as usize * SLOT_BYTES
     }
 
     /// Slots from a position to the end of its lap.
+    #[inline]
     fn slots_to_lap_end(&self, position: u32) -> u32 {
         self.slots - (position & (self.slots - 1))
     }

@@ -6,6 +6,9 @@ use crate::primitive::Ordering;
 use crate::segment::Segment;
 use std::sync::Arc;
 
+/// How far ahead of the tail the processor is told of the next write.
+const SLOTS_AHEAD: u32 = 6;
+
 /// The writing end of a ring. There is one; it is the only writer of the ring's segment.
 #[derive(Debug)]
 pub struct Producer {
@@ -28,8 +31,8 @@ pub struct Part {
 pub struct Pushed {
     /// Position behind it.
     pub end: u32,
-    payload_at: usize,
-    payload_bytes: usize,
+    payload_at: u32,
+    payload_bytes: u32,
 }
 
 impl Part {
@@ -51,6 +54,7 @@ impl Producer {
     }
 
     /// Position of the next frame.
+    #[inline]
     pub fn tail(&self) -> u32 {
         self.tail
     }
@@ -59,6 +63,7 @@ impl Producer {
     ///
     /// A position that is not between the last one and the tail is ignored: it may come from a
     /// peer.
+    #[inline]
     pub fn release(&mut self, position: u32) {
         let filled = self.tail.wrapping_sub(self.free_to);
         if position.wrapping_sub(self.free_to) <= filled {
@@ -76,6 +81,7 @@ impl Producer {
     ///
     /// # Panics
     /// When a frame of `slots` does not fit twice into the ring: it might never fit.
+    #[inline]
     fn room_at_tail(&mut self, slots: u32) -> Option<usize> {
         assert!(slots <= self.ring.slots / 2, "a frame of {slots} slots may never fit");
         let free = self.ring.slots - self.tail.wrapping_sub(self.free_to);
@@ -83,6 +89,11 @@ impl Producer {
         if slots <= lap {
             return (slots <= free).then(|| self.ring.slot_at(self.tail));
         }
+        self.room_in_next_lap(slots, lap, free)
+    }
+
+    #[cold]
+    fn room_in_next_lap(&mut self, slots: u32, lap: u32, free: u32) -> Option<usize> {
         if lap + slots > free {
             return None;
         }
@@ -96,6 +107,7 @@ impl Producer {
         Some(self.ring.slot_at(self.tail))
     }
 
+    #[inline]
     fn advance(&mut self, slots: u32) {
         self.tail = self.tail.wrapping_add(slots);
         // ORDER(ring-publish): releases the frame's bytes to the consumer's acquire.
@@ -109,19 +121,25 @@ impl Producer {
     /// # Panics
     /// When the frame is larger than half the ring.
     #[must_use]
+    #[inline]
     pub fn push(&mut self, mut header: Header, payload: &[u8]) -> Option<Pushed> {
         header.payload_bytes = payload.len() as u32;
         let at = self.room_at_tail(header.slots())?;
         self.segment.copy_in(at, &header.to_bytes());
         self.segment.copy_in(at + HEADER_BYTES, payload);
         self.advance(header.slots());
-        Some(Pushed { end: self.tail, payload_at: at + HEADER_BYTES, payload_bytes: payload.len() })
+        self.segment.prefetch_for_write(self.ring.slot_at(self.tail.wrapping_add(SLOTS_AHEAD)));
+        Some(Pushed {
+            end: self.tail,
+            payload_at: (at + HEADER_BYTES) as u32,
+            payload_bytes: header.payload_bytes,
+        })
     }
 
     /// Copies the payload of a frame back that was pushed and not yet released.
     pub fn read_back(&self, pushed: &Pushed) -> Vec<u8> {
-        let mut bytes = vec![0; pushed.payload_bytes];
-        self.segment.copy_out(pushed.payload_at, &mut bytes);
+        let mut bytes = vec![0; pushed.payload_bytes as usize];
+        self.segment.copy_out(pushed.payload_at as usize, &mut bytes);
         bytes
     }
 
@@ -140,6 +158,7 @@ impl Producer {
     ///
     /// # Panics
     /// When they do not fit: ask [`Part::room`] first.
+    #[inline]
     pub fn append(&mut self, part: &mut Part, bytes: &[u8]) {
         assert!(bytes.len() <= part.room(), "a part holds no more than was reserved");
         self.segment.copy_in(part.at + part.filled, bytes);

@@ -18,17 +18,20 @@ impl PartProgress {
     }
 
     /// Forgets what was finished: before a part is opened, and once it is published.
+    #[inline]
     pub fn clear(self, own: &Segment) {
         own.word64(self.progress_at).store(0, Ordering::Relaxed);
     }
 
     /// Says that from now on the progress speaks of the part at `tail`.
+    #[inline]
     pub fn begin(self, own: &Segment, tail: u32) {
         // ORDER(part-position): releases the cleared progress.
         own.word32(self.position_at).store(tail, Ordering::Release);
     }
 
     /// Says that `items` are finished, and that they fill the part's first `bytes`.
+    #[inline]
     pub fn declare(self, own: &Segment, items: u32, bytes: u32) {
         let progress = u64::from(items) << 32 | u64::from(bytes);
         // ORDER(part-progress): releases the items' bytes.

@@ -62,6 +62,25 @@ impl Segment {
         unsafe { AtomicU64::from_ptr(address) }
     }
 
+    /// Lets the processor know that the line at `offset` will be written soon: the reader's
+    /// processor has it, and to get it back takes longer than the write.
+    ///
+    /// # Panics
+    /// When the offset is outside the segment.
+    #[inline]
+    pub fn prefetch_for_write(&self, offset: usize) {
+        let address = self.span(offset, 1);
+        #[cfg(target_arch = "x86_64")]
+        {
+            use std::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
+            // SAFETY: a prefetch has no effect that a program can see, whatever the address; the
+            // processor feature that it belongs to is part of the baseline of this architecture.
+            unsafe { _mm_prefetch::<_MM_HINT_ET0>(address.cast::<i8>()) };
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = address;
+    }
+
     /// Copies `from` into the segment at `offset`.
     ///
     /// # Panics

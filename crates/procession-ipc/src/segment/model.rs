@@ -50,6 +50,9 @@ impl Segment {
         &self.words64[&offset]
     }
 
+    /// A hint that a model has no use for.
+    pub fn prefetch_for_write(&self, _offset: usize) {}
+
     /// Copies `from` into the data at `offset`.
     #[allow(unsafe_code)]
     pub fn copy_in(&self, offset: usize, from: &[u8]) {
