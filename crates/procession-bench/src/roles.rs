@@ -1,0 +1,158 @@
+//! What helper processes do that the limits and rivals start from this executable.
+
+use crate::harness::Outcome;
+use crate::rivals::ipc_channel;
+use std::io::{self, Read, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
+
+/// The part that a helper plays, its first argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Exits at once.
+    Exit,
+    /// Sends each message back, from standard input to standard output.
+    Echo,
+    /// Sends each number back over ipc-channel.
+    IpcNumbers,
+    /// Sends each vector of bytes back over ipc-channel.
+    IpcBytes,
+    /// Sends each piece of shared memory back over ipc-channel, copied.
+    IpcShared,
+    /// Squares the numbers of each vector, over ipc-channel.
+    IpcSquares,
+}
+
+const ROLES: [Role; 6] =
+    [Role::Exit, Role::Echo, Role::IpcNumbers, Role::IpcBytes, Role::IpcShared, Role::IpcSquares];
+
+impl Role {
+    /// How it is named on the command line.
+    pub(crate) fn argument(self) -> &'static str {
+        match self {
+            Self::Exit => "role:exit",
+            Self::Echo => "role:echo",
+            Self::IpcNumbers => "role:ipc-numbers",
+            Self::IpcBytes => "role:ipc-bytes",
+            Self::IpcShared => "role:ipc-shared",
+            Self::IpcSquares => "role:ipc-squares",
+        }
+    }
+}
+
+/// Plays the role that this process was started for; `None` when it is the bench itself.
+pub(crate) fn run() -> Option<ExitCode> {
+    let mut arguments = std::env::args().skip(1);
+    let first = arguments.next()?;
+    let role = ROLES.into_iter().find(|role| role.argument() == first)?;
+    if role == Role::Exit {
+        return Some(ExitCode::SUCCESS);
+    }
+    let server = arguments.next().unwrap_or_default();
+    let played = match role {
+        Role::Exit => Ok(()),
+        Role::Echo => echo().map_err(Into::into),
+        Role::IpcNumbers => ipc_channel::serve::<u64>(server, |number| number),
+        Role::IpcBytes => ipc_channel::serve::<Vec<u8>>(server, |bytes| bytes),
+        Role::IpcShared => ipc_channel::serve(server, ipc_channel::copy_shared),
+        Role::IpcSquares => ipc_channel::serve(server, ipc_channel::squares),
+    };
+    Some(match played {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{first}: {error}");
+            ExitCode::FAILURE
+        }
+    })
+}
+
+/// Sends messages back until the end of the input.
+fn echo() -> io::Result<()> {
+    let (mut input, mut output) = (io::stdin().lock(), io::stdout().lock());
+    let mut message = Vec::new();
+    while receive(&mut input, &mut message)? {
+        send(&mut output, &message)?;
+    }
+    Ok(())
+}
+
+/// Writes a message behind its length.
+fn send(output: &mut impl Write, message: &[u8]) -> io::Result<()> {
+    let length = (message.len() as u64).to_le_bytes();
+    if message.len() <= 64 {
+        output.write_all(&[&length, message].concat())?;
+    } else {
+        output.write_all(&length)?;
+        output.write_all(message)?;
+    }
+    output.flush()
+}
+
+/// Reads a message; `false` at the end of the input.
+fn receive(input: &mut impl Read, message: &mut Vec<u8>) -> io::Result<bool> {
+    let mut length = [0; 8];
+    match input.read_exact(&mut length) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
+        Err(error) => return Err(error),
+    }
+    message.resize(u64::from_le_bytes(length) as usize, 0);
+    input.read_exact(message)?;
+    Ok(true)
+}
+
+/// A helper as the bench holds it, with pipes to and from it; ended and reaped when dropped.
+#[derive(Debug)]
+pub(crate) struct Helper {
+    child: Child,
+    input: Option<ChildStdin>,
+    output: io::BufReader<ChildStdout>,
+    answer: Vec<u8>,
+}
+
+impl Helper {
+    pub(crate) fn start(role: Role, arguments: &[String]) -> Outcome<Self> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .arg(role.argument())
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let input = child.stdin.take();
+        let output = child.stdout.take().ok_or("a child without its pipe")?;
+        Ok(Self { child, input, output: io::BufReader::new(output), answer: Vec::new() })
+    }
+
+    /// The helper's process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a message and waits for what comes back.
+    pub(crate) fn exchange(&mut self, message: &[u8]) -> Outcome<&[u8]> {
+        let input = self.input.as_mut().ok_or("a child without its pipe")?;
+        let large = message.len() > 16 * 1024;
+        if large {
+            // A pipe holds less than the message: somebody must read while it is written.
+            let (output, answer) = (&mut self.output, &mut self.answer);
+            std::thread::scope(|scope| -> Outcome<()> {
+                let reader = scope.spawn(move || receive(output, answer));
+                send(input, message)?;
+                reader.join().map_err(|_| "the reader panicked")??;
+                Ok(())
+            })?;
+        } else {
+            send(input, message)?;
+            receive(&mut self.output, &mut self.answer)?;
+        }
+        Ok(&self.answer)
+    }
+}
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        drop(self.input.take());
+        // Its input has ended, and so does it; one that does not is ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
