@@ -33,6 +33,26 @@ pub trait Face: Sync {
         input: &mut Input<'_>,
         output: &mut Output<'_>,
     ) -> Result<(), CallError>;
+
+    /// Makes the calls of a chunk, one after the other: for each, takes the encoded arguments, makes
+    /// the call, encodes what it returned, and says so.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call), for the call whose arguments were taken last. The calls after it are
+    /// still to be made.
+    fn call_each(&self, code: Code, calls: &mut dyn Calls<'_>) -> Result<(), CallError>;
+}
+
+/// The calls of a chunk; their results go into an output that lives for `'o`.
+pub trait Calls<'o> {
+    /// The encoded arguments of the next call; `None` when there is none left.
+    fn next(&mut self) -> Option<&[u8]>;
+
+    /// What the result of that call is encoded into.
+    fn output(&mut self) -> &mut Output<'o>;
+
+    /// The call is over, and its result is encoded.
+    fn finish(&mut self);
 }
 
 static FACE: OnceLock<&'static dyn Face> = OnceLock::new();

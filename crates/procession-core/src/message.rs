@@ -72,11 +72,13 @@ pub struct Record<'a> {
 
 impl<'a> Record<'a> {
     /// The word before a record.
+    #[inline]
     pub fn head(status: u64, bytes: usize) -> [u8; 4] {
         ((bytes as u32) << 2 | status as u32).to_le_bytes()
     }
 
     /// Takes the first record off a part's payload; `None` when there is none, whole.
+    #[inline]
     pub fn split_first(part: &mut &'a [u8]) -> Option<Self> {
         let (head, rest) = part.split_first_chunk::<4>()?;
         let head = u32::from_le_bytes(*head);

@@ -55,17 +55,20 @@ impl fmt::Debug for Output<'_> {
 
 impl<'a> Output<'a> {
     /// An empty output that reuses `scratch` and takes bulk segments from `source`.
+    #[inline]
     pub fn new(mut scratch: Vec<u8>, source: Option<&'a dyn BulkSource>) -> Self {
         scratch.clear();
         Self { bytes: scratch, bulk: None, source }
     }
 
     /// The private memory to append encoded bytes to.
+    #[inline]
     pub fn bytes(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
     }
 
     /// Bytes written so far.
+    #[inline]
     pub fn len(&self) -> usize {
         self.bytes.len() + self.bulk.as_ref().map_or(0, Bulk::filled)
     }
@@ -76,6 +79,7 @@ impl<'a> Output<'a> {
     }
 
     /// Appends plain data. From the inline limit on it goes straight into a bulk segment.
+    #[inline]
     pub fn put_slice(&mut self, slice: &[u8]) {
         let large = self.bulk.is_some() || self.bytes.len() + slice.len() > INLINE_BYTES_MAX;
         if large && slice.len() > INLINE_BYTES_MAX / 4 && self.spill(slice.len()) {
@@ -117,8 +121,22 @@ impl<'a> Output<'a> {
         true
     }
 
+    /// What was written, if all of it lies in private memory.
+    #[inline]
+    pub fn private(&self) -> Option<&[u8]> {
+        self.bulk.is_none().then_some(&*self.bytes)
+    }
+
+    /// Forgets what was written, and keeps the private memory.
+    #[inline]
+    pub fn restart(&mut self) {
+        self.bytes.clear();
+        self.put_bulk_back();
+    }
+
     /// Ends the encoding. A payload above the inline limit comes back in a bulk segment unless
     /// there was none; the second value is the scratch memory to use again.
+    #[inline]
     pub fn finish(mut self) -> (Finished, Vec<u8>) {
         if self.len() > INLINE_BYTES_MAX && self.spill(0) {
             let bulk = self.bulk.take().expect("spilled just now");
@@ -128,12 +146,18 @@ impl<'a> Output<'a> {
     }
 }
 
-impl Drop for Output<'_> {
-    fn drop(&mut self) {
-        // An encoder failed or panicked: the segment goes back.
+impl Output<'_> {
+    fn put_bulk_back(&mut self) {
         if let (Some(bulk), Some(source)) = (self.bulk.take(), self.source) {
             source.put_bulk(bulk);
         }
+    }
+}
+
+impl Drop for Output<'_> {
+    fn drop(&mut self) {
+        // An encoder failed or panicked: the segment goes back.
+        self.put_bulk_back();
     }
 }
 
@@ -176,8 +200,13 @@ impl Receipt {
 
     /// Copies the payload to private memory.
     pub fn to_vec(&self) -> Vec<u8> {
-        let mut bytes = vec![0; self.bytes];
-        self.view.copy_out(0, &mut bytes);
+        self.copy_from(0)
+    }
+
+    #[cold]
+    fn copy_from(&self, at: usize) -> Vec<u8> {
+        let mut bytes = vec![0; self.bytes - at];
+        self.view.copy_out(at, &mut bytes);
         bytes
     }
 }
@@ -195,6 +224,7 @@ pub enum Input<'a> {
 
 impl Input<'_> {
     /// Bytes not read yet.
+    #[inline]
     pub fn remaining(&self) -> usize {
         match self {
             Self::Slice(bytes) => bytes.len(),
@@ -205,11 +235,10 @@ impl Input<'_> {
 
     /// All the remaining bytes. Copies them out of a bulk segment first: nothing is decoded from
     /// memory that a peer can write.
+    #[inline]
     pub fn slice(&mut self) -> &[u8] {
         if let Self::Bulk(receipt, at) = self {
-            let mut bytes = vec![0; receipt.bytes - *at];
-            receipt.view.copy_out(*at, &mut bytes);
-            *self = Self::Copy(bytes, 0);
+            *self = Self::Copy(receipt.copy_from(*at), 0);
         }
         match self {
             Self::Slice(bytes) => bytes,
@@ -222,6 +251,7 @@ impl Input<'_> {
     ///
     /// # Panics
     /// When fewer remain.
+    #[inline]
     pub fn advance(&mut self, count: usize) {
         assert!(count <= self.remaining(), "an input is not read past its end");
         match self {
@@ -233,6 +263,7 @@ impl Input<'_> {
     /// Copies the next bytes out and moves past them; `false`, with nothing read, when fewer
     /// remain.
     #[must_use]
+    #[inline]
     pub fn read_exact(&mut self, out: &mut [u8]) -> bool {
         if out.len() > self.remaining() {
             return false;
@@ -258,6 +289,7 @@ pub enum Value {
 
 impl Value {
     /// What a decoder reads from.
+    #[inline]
     pub fn input(&self) -> Input<'_> {
         match self {
             Self::Private(bytes) => Input::Slice(bytes),

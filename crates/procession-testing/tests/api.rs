@@ -5,6 +5,7 @@ use procession_testing::{Harness, block_on, wait_for};
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -113,6 +114,48 @@ fn the_map_family_keeps_order_and_results() {
     assert!(pool.map(square, std::iter::empty()).unwrap().is_empty());
     assert!(pool.map_async(square, std::iter::empty()).get().unwrap().is_empty());
     assert_eq!(pool.imap(square, std::iter::empty()).count(), 0);
+}
+
+/// The pool that results of the next test ask about.
+static ASKED: Mutex<Option<Arc<Pool>>> = Mutex::new(None);
+
+/// A result whose first value is taken in only once everything that was submitted has succeeded.
+#[derive(Debug, PartialEq, serde::Serialize)]
+struct Leisurely(u64);
+
+impl<'de> serde::Deserialize<'de> for Leisurely {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = u64::deserialize(deserializer)?;
+        if number == 0 {
+            wait_for("everything succeeds", LIMIT, || {
+                // Who waits for a result collects all that there are.
+                let pool = ASKED.lock().unwrap().clone().expect("set before the map");
+                pool.apply(square, (1,)).unwrap();
+                let stats = pool.stats();
+                stats.succeeded == stats.submitted
+            });
+        }
+        Ok(Self(number))
+    }
+}
+
+#[procession::test]
+fn a_map_goes_on_when_workers_finish_all_while_results_are_taken_in() {
+    let _harness = Harness::start("leisurely", LIMIT);
+    let pool = Arc::new(Pool::new(1).unwrap());
+    *ASKED.lock().unwrap() = Some(pool.clone());
+    let slow_first = |number: u64| {
+        if number == 0 {
+            // Time to encode as much ahead as a map ever does.
+            std::thread::sleep(Duration::from_millis(300));
+        }
+        Leisurely(number)
+    };
+    let numbers = pool.map(slow_first, 0..200_000).unwrap();
+    assert!(numbers.into_iter().eq((0..200_000).map(Leisurely)));
+    *ASKED.lock().unwrap() = None;
+    pool.close();
+    pool.join().unwrap();
 }
 
 #[procession::test]

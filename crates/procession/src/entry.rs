@@ -1,7 +1,7 @@
 //! How a function becomes a code reference, and back: the one file of the facade with unsafe code.
 //!
 //! A function item, and a closure that captures nothing, is known by its type alone: its value has
-//! no bytes. So for each such type `F` with arguments `A` there is a function [`run_one::<F, A>`]
+//! no bytes. So for each such type `F` with arguments `A` there is a function [`run::<F, A>`]
 //! in the executable, compiled into it because the parent named it, and its address stands for the
 //! call. Position-independent executables lie elsewhere in each process, so what crosses is the
 //! distance from an anchor, a static of the same image. (A static, not a function: functions may be
@@ -36,15 +36,23 @@
 use crate::args::Args;
 use crate::codec::{self, CodecError};
 use crate::target::{Returned, Target, assert_zero_sized};
-use procession_core::face::{CallError, Code, Face};
+use procession_core::face::{CallError, Calls, Code, Face};
 use procession_core::payload::{Input, Output};
 use procession_core::{Error, Result};
 use procession_os::image;
 use std::any::type_name;
 use std::ptr::NonNull;
 
-/// What every code reference leads to: decodes arguments, calls, encodes the result.
-type Entry = fn(&mut Input<'_>, &mut Output<'_>) -> std::result::Result<(), CodecError>;
+/// What every code reference leads to: decodes arguments, calls, encodes results.
+type Entry = fn(Work<'_, '_, '_>) -> std::result::Result<(), CodecError>;
+
+/// What a function is to be called for.
+enum Work<'a, 'i, 'o> {
+    /// One call, from bytes to bytes.
+    One(&'a mut Input<'i>, &'a mut Output<'o>),
+    /// The calls of a chunk.
+    Each(&'a mut dyn Calls<'o>),
+}
 
 /// Runs the functions of this program's image.
 #[derive(Debug)]
@@ -60,11 +68,21 @@ impl Face for RustFace {
         input: &mut Input<'_>,
         output: &mut Output<'_>,
     ) -> std::result::Result<(), CallError> {
-        let result = match resolve(code) {
-            Some(entry) => entry(input, output),
-            None => Err(CodecError::unknown_function()),
-        };
-        result.map_err(|error| CallError { message: error.to_string() })
+        Ok(resolve(code)?(Work::One(input, output))?)
+    }
+
+    fn call_each(
+        &self,
+        code: Code,
+        calls: &mut dyn Calls<'_>,
+    ) -> std::result::Result<(), CallError> {
+        Ok(resolve(code)?(Work::Each(calls))?)
+    }
+}
+
+impl From<CodecError> for CallError {
+    fn from(error: CodecError) -> Self {
+        Self { message: error.to_string() }
     }
 }
 
@@ -79,7 +97,7 @@ where
     A: Args,
 {
     const { assert_zero_sized::<F>() }
-    let entry: Entry = run_one::<F, A>;
+    let entry: Entry = run::<F, A>;
     let address = entry as usize;
     if !image::contains(address) {
         return Err(Error::refused(format!(
@@ -92,36 +110,55 @@ where
 }
 
 /// The function that a code reference of this very image stands for.
-fn resolve(code: Code) -> Option<Entry> {
-    let address = image::anchor().wrapping_add(usize::try_from(code).ok()?);
+fn resolve(code: Code) -> std::result::Result<Entry, CodecError> {
+    let distance = usize::try_from(code).map_err(|_| CodecError::unknown_function())?;
+    let address = image::anchor().wrapping_add(distance);
     if !image::contains(address) {
-        return None;
+        return Err(CodecError::unknown_function());
     }
     let pointer = std::ptr::with_exposed_provenance::<()>(address);
-    // SAFETY: by points 1 to 3 above the address is that of a `run_one`, whose type this is.
-    Some(unsafe { std::mem::transmute::<*const (), Entry>(pointer) })
+    // SAFETY: by points 1 to 3 above the address is that of a `run`, whose type this is.
+    Ok(unsafe { std::mem::transmute::<*const (), Entry>(pointer) })
 }
 
-/// One call, from bytes to bytes.
-fn run_one<F, A>(
-    input: &mut Input<'_>,
-    output: &mut Output<'_>,
-) -> std::result::Result<(), CodecError>
+/// Makes the calls that some work asks for.
+fn run<F, A>(work: Work<'_, '_, '_>) -> std::result::Result<(), CodecError>
 where
     F: Target<A>,
     F::Output: Returned,
     A: Args,
 {
+    match work {
+        Work::One(input, output) => {
+            let args = A::decode(input)?;
+            codec::finish::<A>(input)?;
+            codec::encode_value(&summon::<F>().call(args), output)
+        }
+        Work::Each(calls) => {
+            while let Some(item) = calls.next() {
+                let mut input = Input::Slice(item);
+                let args = A::decode(&mut input)?;
+                codec::finish::<A>(&input)?;
+                let returned = summon::<F>().call(args);
+                codec::encode_value(&returned, calls.output())?;
+                // It may panic when it is dropped; that is this call's panic.
+                drop(returned);
+                calls.finish();
+            }
+            Ok(())
+        }
+    }
+}
+
+/// A value of a function's type.
+fn summon<F: Copy>() -> F {
     // Known at compile time, so it costs nothing. `code_of` has refused any other type by then, with
     // a message for the user; here it stands beside what relies on it.
     assert!(size_of::<F>() == 0, "`code_of` refuses functions with a value");
-    let args = A::decode(input)?;
-    codec::finish::<A>(input)?;
     // SAFETY: `F` has no bytes (asserted above), so any pointer that is aligned and not null is
     // valid for reading it, and a dangling one is; the last section above says why a value of it
     // may be made here.
-    let function = unsafe { NonNull::<F>::dangling().read() };
-    codec::encode_value(&function.call(args), output)
+    unsafe { NonNull::<F>::dangling().read() }
 }
 
 extern "C" fn before_main() {

@@ -180,8 +180,8 @@ where
     let mut feeder = Feeder::new(items);
     let mut results = Results::new();
     loop {
-        while !feeder.is_done() && batch.uncut() < AHEAD_ITEMS && batch.uncut_bytes() < AHEAD_BYTES
-        {
+        let has_room = || batch.uncut() < AHEAD_ITEMS && batch.uncut_bytes() < AHEAD_BYTES;
+        while !feeder.is_done() && has_room() {
             if let Err(error) = feeder.step(pool, &batch, usize::MAX) {
                 batch.abandon();
                 return Err(error);
@@ -196,7 +196,11 @@ where
             results.drain(&batch);
             return results.finish();
         }
-        pool.wait_until(&*batch, None);
+        // The workers may have finished everything while the results were taken in: then nothing more
+        // would ever come.
+        if feeder.is_done() || !has_room() {
+            pool.wait_until(&*batch, None);
+        }
     }
 }
 

@@ -30,17 +30,33 @@ const TAKE_BACK_NS: f64 = 50_000.0;
 /// Submissions between two collections by a submitter that finds all windows full.
 const COLLECT_EVERY: u64 = 32;
 
-/// How many requests a worker may have unfinished.
-fn window(slot: &Slot, task_ns: Option<f64>) -> usize {
-    match (slot.phase, task_ns) {
-        (Phase::Ready, Some(ns)) => ((WINDOW_NS / ns.max(1.0)) as usize).clamp(2, WINDOW_MAX),
-        _ => 1,
+/// What is to be sent: how long it is thought to run, and what more there is of it.
+#[derive(Clone, Copy)]
+struct Demand {
+    /// Nanoseconds that a request takes; `None` when nothing is known.
+    request_ns: Option<f64>,
+    /// Requests that wait behind this one.
+    waiting: usize,
+}
+
+impl Demand {
+    /// A task, by the mean of those before it.
+    fn task(inner: &Inner) -> Self {
+        Self { request_ns: inner.task_ns, waiting: inner.injector.len() }
+    }
+
+    /// How many requests a worker may have unfinished.
+    fn window(&self, slot: &Slot) -> usize {
+        match (slot.phase, self.request_ns) {
+            (Phase::Ready, Some(ns)) => ((WINDOW_NS / ns.max(1.0)) as usize).clamp(2, WINDOW_MAX),
+            _ => 1,
+        }
     }
 }
 
-/// How long a new task would wait on this worker, in nanoseconds.
-fn cost(slot: &Slot, task_ns: f64) -> f64 {
-    let wait = slot.unfinished as f64 * task_ns;
+/// How long a new request would wait on this worker, in nanoseconds.
+fn cost(slot: &Slot, request_ns: f64) -> f64 {
+    let wait = slot.unfinished as f64 * request_ns;
     match slot.phase {
         Phase::Ready => {
             let asleep = slot.unfinished == 0
@@ -51,31 +67,43 @@ fn cost(slot: &Slot, task_ns: f64) -> f64 {
     }
 }
 
-/// The worker that a new request should go to.
-fn choose(inner: &mut Inner, limit: impl Fn(&Slot) -> usize) -> Option<usize> {
-    let task_ns = inner.task_ns.unwrap_or(UNKNOWN_NS);
+/// The worker that a new request should go to; `None` when it should wait.
+fn choose(inner: &mut Inner, demand: Demand) -> Option<usize> {
+    let request_ns = demand.request_ns.unwrap_or(UNKNOWN_NS);
+    let takes = |slot: &Slot| slot.takes_tasks() && slot.unfinished < demand.window(slot);
     let last = &inner.slots[inner.chosen];
     if last.unfinished > 0
-        && last.unfinished as f64 * task_ns < NEARLY_IDLE_NS
+        && last.unfinished as f64 * request_ns < NEARLY_IDLE_NS
         && last.phase == Phase::Ready
-        && last.takes_tasks()
-        && last.unfinished < limit(last)
+        && takes(last)
     {
         return Some(inner.chosen);
     }
-    let best = inner
-        .slots
-        .iter()
-        .enumerate()
-        .filter(|(_, slot)| slot.takes_tasks() && slot.unfinished < limit(slot))
-        .min_by(|(_, one), (_, other)| {
-            let by_cost = cost(one, task_ns).total_cmp(&cost(other, task_ns));
+    let mut best: Option<(usize, f64)> = None;
+    let mut full_ns = f64::INFINITY;
+    for (index, slot) in inner.slots.iter().enumerate() {
+        let ns = cost(slot, request_ns);
+        if !takes(slot) {
+            if slot.phase == Phase::Ready {
+                full_ns = full_ns.min(ns + demand.waiting as f64 * request_ns);
+            }
+            continue;
+        }
+        let is_better = best.is_none_or(|(known, known_ns)| {
             // Of equals the warmest.
-            by_cost.then(other.last_active.cmp(&one.last_active))
-        })
-        .map(|(index, _)| index);
-    inner.chosen = best.unwrap_or(inner.chosen);
-    best
+            ns < known_ns || ns == known_ns && slot.last_active > inner.slots[known].last_active
+        });
+        if is_better {
+            best = Some((index, ns));
+        }
+    }
+    let (index, ns) = best?;
+    // A full worker will be through with everything before another has woken up.
+    if full_ns < ns && ns < START_NS {
+        return None;
+    }
+    inner.chosen = index;
+    Some(index)
 }
 
 /// Whether there is a worker from which an idle one would take requests.
@@ -153,8 +181,8 @@ impl Shared {
 
     /// Sends a task straight from the encoder's memory, if a window has room.
     fn send_now(&self, inner: &mut Inner, code: Code, cell: &Arc<TaskCell>, bytes: &[u8]) -> bool {
-        let task_ns = inner.task_ns;
-        let Some(index) = choose(inner, |slot| window(slot, task_ns)) else { return false };
+        let demand = Demand::task(inner);
+        let Some(index) = choose(inner, demand) else { return false };
         let slot = &mut inner.slots[index];
         let sent = slot.send_task(code, request::TASK, cell, bytes);
         if sent {
@@ -223,8 +251,8 @@ impl Shared {
 
     /// Sends a request to the best worker; gives it back when none has room.
     fn dispatch_request(&self, inner: &mut Inner, request: Request) -> Option<Request> {
-        let task_ns = inner.task_ns;
-        match choose(inner, |slot| window(slot, task_ns)) {
+        let demand = Demand::task(inner);
+        match choose(inner, demand) {
             Some(index) => self.send_to(inner, index, request),
             None => Some(request),
         }
@@ -254,13 +282,13 @@ impl Shared {
     fn dispatch_batch(&self, inner: &mut Inner, batch: &Arc<Batch>) -> bool {
         let workers = inner.slots.len();
         loop {
-            if batch.uncut() == 0 {
+            let Some(chunk_ns) = batch.next_chunk_ns(CHUNK_NS) else {
                 batch.dequeue();
                 return false;
-            }
-            let ahead = if batch.item_ns().is_some() { 2 } else { 1 };
-            let limit = |slot: &Slot| if slot.phase == Phase::Ready { ahead } else { 1 };
-            let Some(index) = choose(inner, limit) else { return true };
+            };
+            let request_ns = batch.item_ns().map(|_| chunk_ns);
+            let demand = Demand { request_ns, waiting: inner.injector.len() };
+            let Some(index) = choose(inner, demand) else { return true };
             let Some(chunk) = batch.cut(workers, CHUNK_NS, INLINE_BYTES_MAX) else { return false };
             let load = Load::Private(Bytes::from_vec(chunk.bytes));
             let target = Target::Chunk(Box::new(Span {

@@ -182,6 +182,19 @@ impl Batch {
         self.inner.lock().item_ns
     }
 
+    /// How many nanoseconds the next chunk will take, as far as that is known; `None` when nothing
+    /// is left to cut.
+    pub(crate) fn next_chunk_ns(&self, target_ns: f64) -> Option<f64> {
+        let inner = self.inner.lock();
+        if inner.lengths.is_empty() {
+            return None;
+        }
+        Some(match (self.chunk_items, inner.item_ns) {
+            (Some(items), Some(item_ns)) => items as f64 * item_ns,
+            _ => target_ns,
+        })
+    }
+
     /// How many items the next chunk should have: as many as fill `target_ns`, no more than an even
     /// share of half of what is left once the end is in sight, one until the first was measured.
     fn chunk_size(&self, inner: &Inner, workers: usize, target_ns: f64) -> usize {

@@ -95,6 +95,13 @@ impl Segment {
             // SAFETY: as above: at most one past the end of the span.
             to = unsafe { to.add(8) };
         }
+        let (halves, rest) = rest.as_chunks::<4>();
+        for half in halves {
+            // SAFETY: as above.
+            unsafe { to.cast::<[u8; 4]>().write_volatile(*half) };
+            // SAFETY: as above.
+            to = unsafe { to.add(4) };
+        }
         for byte in rest {
             // SAFETY: as above.
             unsafe { to.write_volatile(*byte) };
@@ -117,6 +124,13 @@ impl Segment {
             *word = unsafe { from.cast::<[u8; 8]>().read_volatile() };
             // SAFETY: at most one past the end of the span.
             from = unsafe { from.add(8) };
+        }
+        let (halves, rest) = rest.as_chunks_mut::<4>();
+        for half in halves {
+            // SAFETY: as above.
+            *half = unsafe { from.cast::<[u8; 4]>().read_volatile() };
+            // SAFETY: as above.
+            from = unsafe { from.add(4) };
         }
         for byte in rest {
             // SAFETY: as above.

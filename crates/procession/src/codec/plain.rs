@@ -1,24 +1,30 @@
-//! Vectors of plain numbers, copied as they are.
+//! Plain numbers and vectors of them, copied as they are.
 //!
-//! Chosen by type at compile time: for any other type all of this folds away.
+//! Chosen by type at compile time: for any other type all of this folds away. A single number has
+//! always its own size, which both ends know: shorter forms exist, but cost more than they save.
 
 use bytemuck::Pod;
 use procession_core::payload::{Input, Output};
 use std::any::Any;
 
-/// Calls a macro for each type of number whose vectors are copied as they are.
+/// Calls a macro for each type of number that is copied as it is.
 macro_rules! for_each_number {
     ($macro:ident) => {
         $macro!(u8 i8 u16 i16 u32 i32 u64 i64 u128 i128 usize isize f32 f64)
     };
 }
 
-/// Writes a vector of numbers; `false` when the value is none.
+/// Writes a number or a vector of numbers; `false` when the value is neither.
+#[inline]
 pub(super) fn encode<T: 'static>(value: &T, output: &mut Output<'_>) -> bool {
     let value: &dyn Any = value;
     macro_rules! try_each {
         ($($number:ty)*) => {
-            $(if let Some(numbers) = value.downcast_ref::<Vec<$number>>() {
+            $(if let Some(number) = value.downcast_ref::<$number>() {
+                output.bytes().extend_from_slice(bytemuck::bytes_of(number));
+                return true;
+            }
+            if let Some(numbers) = value.downcast_ref::<Vec<$number>>() {
                 put(numbers, output);
                 return true;
             })*
@@ -33,13 +39,19 @@ fn put<N: Pod>(numbers: &[N], output: &mut Output<'_>) {
     output.put_slice(bytemuck::cast_slice(numbers));
 }
 
-/// Reads a vector of numbers: `None` when `T` is none, `Some(None)` when the bytes end too soon.
+/// Reads a number or a vector of numbers: `None` when `T` is neither, `Some(None)` when the bytes end
+/// too soon.
+#[inline]
 pub(super) fn decode<T: 'static>(input: &mut Input<'_>) -> Option<Option<T>> {
     let mut slot: Option<T> = None;
     let target: &mut dyn Any = &mut slot;
     macro_rules! try_each {
         ($($number:ty)*) => {
-            $(if let Some(slot) = target.downcast_mut::<Option<Vec<$number>>>() {
+            $(if let Some(slot) = target.downcast_mut::<Option<$number>>() {
+                *slot = get_one(input);
+                return Some(take(target));
+            }
+            if let Some(slot) = target.downcast_mut::<Option<Vec<$number>>>() {
                 *slot = get(input);
                 return Some(take(target));
             })*
@@ -51,6 +63,12 @@ pub(super) fn decode<T: 'static>(input: &mut Input<'_>) -> Option<Option<T>> {
 
 fn take<T: 'static>(target: &mut dyn Any) -> Option<T> {
     target.downcast_mut::<Option<T>>().and_then(Option::take)
+}
+
+#[inline]
+fn get_one<N: Pod>(input: &mut Input<'_>) -> Option<N> {
+    let mut number = N::zeroed();
+    input.read_exact(bytemuck::bytes_of_mut(&mut number)).then_some(number)
 }
 
 fn get<N: Pod>(input: &mut Input<'_>) -> Option<Vec<N>> {
