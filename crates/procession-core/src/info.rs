@@ -1,6 +1,6 @@
 //! Who this process is.
 
-use std::sync::OnceLock;
+use parking_lot::Mutex;
 
 /// Facts about a process of this program.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,7 +10,7 @@ pub struct ProcessInfo {
     parent_pid: Option<u32>,
 }
 
-static CHILD: OnceLock<ProcessInfo> = OnceLock::new();
+static CHILD: Mutex<Option<ProcessInfo>> = Mutex::new(None);
 
 impl ProcessInfo {
     /// The name: `MainProcess` for the program itself, else what its parent named it.
@@ -29,9 +29,9 @@ impl ProcessInfo {
     }
 }
 
-/// Declares this process a child of the given name.
+/// Declares this process a child of the given name. A copy of one declares itself anew.
 pub(crate) fn become_child(name: String) {
-    CHILD.get_or_init(|| ProcessInfo {
+    *CHILD.lock() = Some(ProcessInfo {
         name,
         pid: std::process::id(),
         parent_pid: Some(procession_os::process::parent_pid()),
@@ -40,7 +40,7 @@ pub(crate) fn become_child(name: String) {
 
 /// Facts about this process.
 pub fn current_process() -> ProcessInfo {
-    CHILD.get().cloned().unwrap_or_else(|| ProcessInfo {
+    CHILD.lock().clone().unwrap_or_else(|| ProcessInfo {
         name: "MainProcess".into(),
         pid: std::process::id(),
         parent_pid: None,

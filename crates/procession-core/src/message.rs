@@ -4,6 +4,7 @@
 //! The control channel's first bytes are stable over all builds, so that a child of another build
 //! can be told apart and refused by name; see [`Parcel`].
 
+use crate::face::Code;
 use serde::{Deserialize, Serialize};
 
 /// Frames from the parent.
@@ -110,11 +111,23 @@ pub struct Boot {
     pub generation: u32,
 }
 
+/// What an order to a template says first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OrderHead {
+    /// Which standard streams the program has open: a bit for each. Their handles come last.
+    pub streams: u8,
+}
+
 const MAGIC: [u8; 8] = *b"procesn\x01";
 const BOOT: u8 = 1;
 const REFUSAL: u8 = 2;
 const BULK: u8 = 3;
 const BULK_GONE: u8 = 4;
+const TEMPLATE: u8 = 5;
+const READY: u8 = 6;
+const ORDER: u8 = 7;
+const FORKED: u8 = 8;
+const NOT_FORKED: u8 = 9;
 
 /// A message on the control channel: magic, kind, the sender's image identity, then the kind's own.
 #[derive(Debug, Clone)]
@@ -127,6 +140,17 @@ pub enum Parcel {
     Bulk(u64),
     /// A bulk segment will not be used any more.
     BulkGone(u64),
+    /// To a child: it is a template, and calls this before it is forked.
+    Template(Option<Code>),
+    /// From a template: it can be forked.
+    Ready,
+    /// To a template: fork a child. Beside it the handles of the child's end of its control channel
+    /// and of what is different around the program by now, which is also in the bytes.
+    Order(OrderHead, Vec<u8>),
+    /// From a template: the process id of the child.
+    Forked(u32),
+    /// From a template: why there is no child.
+    NotForked(String),
 }
 
 /// A parcel as it came: the sender's build, and what it says if the build is ours.
@@ -147,6 +171,11 @@ impl Parcel {
             Self::Refusal(_) => REFUSAL,
             Self::Bulk(_) => BULK,
             Self::BulkGone(_) => BULK_GONE,
+            Self::Template(_) => TEMPLATE,
+            Self::Ready => READY,
+            Self::Order(..) => ORDER,
+            Self::Forked(_) => FORKED,
+            Self::NotForked(_) => NOT_FORKED,
         };
         bytes.push(kind);
         bytes.extend_from_slice(procession_os::image::identity().as_bytes());
@@ -154,7 +183,14 @@ impl Parcel {
             Self::Boot(boot) => {
                 bytes = postcard::to_extend(boot, bytes).expect("a boot parcel is plain data");
             }
-            Self::Refusal(why) => bytes.extend_from_slice(why.as_bytes()),
+            Self::Refusal(why) | Self::NotForked(why) => bytes.extend_from_slice(why.as_bytes()),
+            Self::Template(None) | Self::Ready => {}
+            Self::Template(Some(code)) => bytes.extend_from_slice(&code.to_le_bytes()),
+            Self::Order(head, surroundings) => {
+                bytes.push(head.streams);
+                bytes.extend_from_slice(surroundings);
+            }
+            Self::Forked(pid) => bytes.extend_from_slice(&pid.to_le_bytes()),
             Self::Bulk(id) | Self::BulkGone(id) => bytes.extend_from_slice(&id.to_le_bytes()),
         }
         bytes
@@ -171,6 +207,14 @@ impl Parcel {
             REFUSAL => Some(Self::Refusal(String::from_utf8_lossy(rest).into_owned())),
             BULK => id().map(Self::Bulk),
             BULK_GONE => id().map(Self::BulkGone),
+            TEMPLATE if rest.is_empty() => Some(Self::Template(None)),
+            TEMPLATE => id().map(|code| Self::Template(Some(code))),
+            READY => Some(Self::Ready),
+            ORDER => rest.split_first().map(|(streams, surroundings)| {
+                Self::Order(OrderHead { streams: *streams }, surroundings.to_vec())
+            }),
+            FORKED => rest.try_into().ok().map(u32::from_le_bytes).map(Self::Forked),
+            NOT_FORKED => Some(Self::NotForked(String::from_utf8_lossy(rest).into_owned())),
             _ => None,
         };
         Some(Received { identity: *identity, parcel })

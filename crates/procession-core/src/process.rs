@@ -4,7 +4,7 @@ use crate::error::{Error, Fault, Result};
 use crate::face::Code;
 use crate::message::{Role, request, response, status};
 use crate::payload::{BulkSource, Bytes, Finished, Output, Value};
-use crate::start::{WorkerProcess, WorkerSpec};
+use crate::start::{StartMethod, WorkerProcess, WorkerSpec};
 use parking_lot::{Condvar, Mutex};
 use procession_ipc::bulk::{Bulk, BulkStore, Reference};
 use procession_ipc::frame::{FLAG_BULK, Header};
@@ -78,12 +78,14 @@ impl BulkSource for OneBulk {
 }
 
 impl Process {
-    /// Launches a child of this name that calls `code` with the arguments that `encode` writes.
+    /// Launches a child of this name that calls `code` with the arguments that `encode` writes, by
+    /// the given start method or else the program's.
     ///
     /// # Errors
     /// What `encode` returns, turned by `refused`; or that a process cannot be made.
     pub fn start<E>(
         name: String,
+        method: Option<StartMethod>,
         code: Code,
         encode: impl FnOnce(&mut Output<'_>) -> std::result::Result<(), E>,
         refused: impl FnOnce(E) -> Error,
@@ -94,7 +96,14 @@ impl Process {
         let (finished, _) = output.finish();
         let end = Arc::new(End::default());
         let told = end.clone();
-        let spec = WorkerSpec { role: Role::Process, name, index: 0, generation: 1 };
+        let spec = WorkerSpec {
+            role: Role::Process,
+            name,
+            index: 0,
+            generation: 1,
+            method,
+            patience: START_TIMEOUT,
+        };
         let (mut worker, mut lane) = WorkerProcess::launch(spec, move |exit| {
             *told.exit.lock() = Some(exit);
             told.ended.notify_all();

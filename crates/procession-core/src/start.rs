@@ -1,10 +1,17 @@
 //! Making child processes, and becoming one.
 
 pub mod bootstrap;
+mod desk;
 mod launcher;
+mod method;
+mod preload;
+mod serve;
+mod template;
 mod worker_process;
 
 pub use launcher::set_executable;
+pub use method::{StartMethod, get_start_method, set_start_method};
+pub use preload::set_forkserver_preload;
 pub(crate) use worker_process::{WorkerProcess, WorkerSpec};
 
 /// The environment variable that tells a process that it is a child: the parent's pid, when to

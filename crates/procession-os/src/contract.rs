@@ -1,10 +1,12 @@
 //! Holds every platform to the signatures that the portable faces call.
 
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use crate::control::Received;
+use crate::copy::Copied;
 use crate::handle::{BorrowedHandle, Handle};
 use crate::image::Image;
 use crate::memory::{Access, Writers};
@@ -15,7 +17,9 @@ macro_rules! owes_nothing {
     ($function:ident, $sys:ident) => {
         #[test]
         fn $function() {
-            use crate::$sys::{control, exit_watch, image, memory, process, signal, wait};
+            use crate::$sys::{
+                control, copy, exit_watch, image, memory, process, signal, surroundings, wait,
+            };
 
             type New<T> = io::Result<(T, memory::Mapping)>;
             let _: fn(&str, usize, Writers) -> New<memory::Memory> = memory::Memory::create;
@@ -39,6 +43,8 @@ macro_rules! owes_nothing {
             let _: fn() -> io::Result<(Control, Control)> = Control::pair;
             let _: fn(&Control, &[u8], &[BorrowedHandle<'_>]) -> io::Result<()> = Control::send;
             let _: Receive = Control::recv;
+            let _: fn(&Control) -> BorrowedHandle<'_> = Control::handle;
+            let _: fn(Handle) -> io::Result<Control> = Control::from_handle;
             let _: fn(&Control) -> String = Control::inherit_token;
             let _: fn(&str) -> io::Result<Control> = Control::from_inherited;
 
@@ -50,10 +56,31 @@ macro_rules! owes_nothing {
             let _: fn(&process::Child, i32) -> io::Result<()> = process::Child::signal;
             let _: fn(&process::Child) -> io::Result<Option<Exit>> = process::Child::try_reap;
 
+            let _: fn() -> io::Result<usize> = copy::thread_count;
+            let _: fn() -> io::Result<()> = copy::prepare;
+            let _: fn() -> io::Result<Copied> = copy::fork_sibling;
+            let _: fn(u32) -> io::Result<process::Child> = copy::adopt;
+            let _: fn() -> Vec<u32> = copy::children_of_this_thread;
+
+            use surroundings::Folder;
+            type Streams = (u8, Vec<BorrowedHandle<'static>>);
+            let _: fn() -> Option<Folder> = Folder::current;
+            let _: fn() -> io::Result<Handle> = surroundings::open_folder;
+            let _: fn(&Handle) -> BorrowedHandle<'_> = surroundings::lend;
+            let _: fn(Handle) -> io::Result<()> = surroundings::enter;
+            let _: fn() -> Streams = surroundings::streams;
+            let _: fn(u8, Handle) -> io::Result<()> = surroundings::replace_stream;
+            let _: fn(&OsStr) -> &[u8] = surroundings::bytes_of;
+            let _: fn(&[u8]) -> OsString = surroundings::string_of;
+            let _: fn(&[(OsString, Option<OsString>)]) -> io::Result<()> =
+                surroundings::set_variables;
+
             use exit_watch::Watcher;
             let _: fn() -> io::Result<Watcher> = Watcher::new;
             let _: fn(&Watcher, &process::Child, u64) -> io::Result<()> = Watcher::add;
+            let _: fn(&Watcher, &Control, u64) -> io::Result<()> = Watcher::add_control;
             let _: fn(&Watcher, &process::Child) = Watcher::remove;
+            let _: fn(&Watcher, &Control) = Watcher::remove_control;
             let _: fn(&Watcher, &mut Vec<u64>) -> io::Result<()> = Watcher::wait;
             let _: fn(&Watcher) = Watcher::wake;
 

@@ -97,6 +97,21 @@ impl Control {
         received
     }
 
+    /// This end, to be sent to another process over another channel.
+    #[must_use]
+    pub fn handle(&self) -> BorrowedHandle<'_> {
+        self.0.handle()
+    }
+
+    /// Takes an end that was sent by its [handle](Control::handle).
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`io::ErrorKind::InvalidData`] when it is not an end of a control channel.
+    pub fn from_handle(handle: Handle) -> io::Result<Control> {
+        sys::control::Control::from_handle(handle).map(Control)
+    }
+
     /// What to tell a child that inherits this end, for it to call [`Control::from_inherited`].
     #[must_use]
     pub fn inherit_token(&self) -> String {

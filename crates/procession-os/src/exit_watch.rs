@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::control::Control;
 use crate::process::Child;
 use crate::sys;
 
@@ -34,12 +35,27 @@ impl Watcher {
     /// [`TOKEN_RESERVED`](Watcher::TOKEN_RESERVED), and when the system is out of memory or watches.
     pub fn add(&self, child: &Child, token: u64) -> io::Result<()> {
         if token == Self::TOKEN_RESERVED {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "this token is reserved for the watcher itself",
-            ));
+            return Err(reserved());
         }
         self.0.add(&child.sys, token)
+    }
+
+    /// Watches an end of a control channel as well: [`Watcher::wait`] reports `token` as long as it
+    /// has a message to be received or its peer is gone.
+    ///
+    /// # Errors
+    ///
+    /// As [`Watcher::add`].
+    pub fn add_control(&self, control: &Control, token: u64) -> io::Result<()> {
+        if token == Self::TOKEN_RESERVED {
+            return Err(reserved());
+        }
+        self.0.add_control(&control.0, token)
+    }
+
+    /// Stops watching a control channel; does nothing if it is not watched.
+    pub fn remove_control(&self, control: &Control) {
+        self.0.remove_control(&control.0);
     }
 
     /// Stops watching a child; does nothing if it is not watched. A waiter that is just returning
@@ -48,8 +64,8 @@ impl Watcher {
         self.0.remove(&child.sys);
     }
 
-    /// Blocks until a watched child ends or [`Watcher::wake`] is called, and leaves in `exited` the
-    /// tokens of those that have ended: none if it was only woken.
+    /// Blocks until a watched child ends, a watched channel has something or [`Watcher::wake`] is
+    /// called, and leaves in `exited` the tokens of those: none if it was only woken.
     ///
     /// The children are not reaped by this.
     ///
@@ -65,4 +81,8 @@ impl Watcher {
     pub fn wake(&self) {
         self.0.wake();
     }
+}
+
+fn reserved() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "this token is reserved for the watcher itself")
 }

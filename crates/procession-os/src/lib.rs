@@ -11,6 +11,8 @@
 //! | [`wait`] | sleeping on a word and waking its sleepers, across processes |
 //! | [`control`] | whole messages with handles attached, between parent and worker |
 //! | [`process`] | launching a worker, signalling it, collecting its status |
+//! | [`copy`] | copying a process of one thread, and taking charge of the copy |
+//! | [`surroundings`] | environment, working folder and streams, for a copy of an older process |
 //! | [`exit_watch`] | one thread that learns of the end of many workers |
 //! | [`image`] | which executable is this, and does an address belong to its code |
 //! | [`signal`] | names of signals, and the dispositions a worker wants |
@@ -29,9 +31,11 @@
 //! |---|---|---|
 //! | `memory` | `Memory`, `Mapping` | `Memory::{create, accept, bytes, map, handle}`, `Mapping::{as_ptr, len}`; `Mapping` unmaps on drop |
 //! | `wait` | | `WORDS_MAX`, `wait`, `wait_any`, `wake_one`, `wake_all` |
-//! | `control` | `Control` | `Control::{pair, send, recv, inherit_token, from_inherited}` |
+//! | `control` | `Control` | `Control::{pair, send, recv, handle, from_handle, inherit_token, from_inherited}` |
 //! | `process` | `Child` | `launch`, `bind_life_to_parent`, `parent_pid`, `exit_now`, `Child::{pid, signal, try_reap}` |
-//! | `exit_watch` | `Watcher` | `Watcher::{new, add, remove, wait, wake}` |
+//! | `copy` | | `thread_count`, `prepare`, `fork_sibling`, `adopt`, `children_of_this_thread` |
+//! | `surroundings` | `Folder` | `Folder::current`, `open_folder`, `lend`, `enter`, `streams`, `replace_stream`, `bytes_of`, `string_of`, `set_variables` |
+//! | `exit_watch` | `Watcher` | `Watcher::{new, add, add_control, remove, remove_control, wait, wake}` |
 //! | `image` | | `image_of` |
 //! | `signal` | | `KILL`, `TERMINATE`, `name_and_meaning`, `prepare_worker` |
 //!
@@ -41,6 +45,7 @@
 //! ones of `sys/unsupported/wait.rs`, so that they run on a developer's machine too.
 
 pub mod control;
+pub mod copy;
 pub mod early;
 pub mod exit_watch;
 pub mod handle;
@@ -48,6 +53,7 @@ pub mod image;
 pub mod memory;
 pub mod process;
 pub mod signal;
+pub mod surroundings;
 pub mod wait;
 
 #[cfg_attr(target_os = "linux", path = "sys/linux/mod.rs")]

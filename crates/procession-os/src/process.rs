@@ -42,7 +42,7 @@ pub struct Launch<'a> {
 /// or a variable's name is not one, and when the system is out of processes, descriptors or memory.
 /// No child is left behind then.
 pub fn launch(launch: &Launch<'_>) -> io::Result<Child> {
-    Ok(Child { sys: sys::process::launch(launch)?, exit: Mutex::new(None) })
+    sys::process::launch(launch).map(Child::new)
 }
 
 /// A process launched by this one.
@@ -57,6 +57,10 @@ pub struct Child {
 }
 
 impl Child {
+    pub(crate) fn new(sys: sys::process::Child) -> Child {
+        Child { sys, exit: Mutex::new(None) }
+    }
+
     /// The process id. It is for messages to people: after the end of the process, the system may
     /// give it to another.
     #[must_use]

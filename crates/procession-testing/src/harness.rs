@@ -3,6 +3,7 @@
 use crate::leaks::Leaks;
 use crate::watchdog::Watchdog;
 use parking_lot::{Mutex, MutexGuard};
+use procession::{Process, StartMethod};
 use std::time::{Duration, Instant};
 
 /// Tests that count what the whole process holds run one at a time.
@@ -20,8 +21,8 @@ impl Harness {
     /// Starts a test that takes no longer than this, by far.
     pub fn start(what: &'static str, limit: Duration) -> Self {
         let alone = ALONE.lock();
-        // The launcher's thread and descriptors are made once and stay.
-        let mut first = procession::Process::new(|| (), ());
+        // The launcher's thread, the template and their descriptors are made once and stay.
+        let mut first = Process::new(|| (), ()).start_method(StartMethod::ForkServer);
         first.start().expect("a process starts");
         first.join().expect("a process ends");
         drop(first);

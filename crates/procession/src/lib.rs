@@ -43,6 +43,7 @@ mod map;
 mod pool;
 mod process;
 mod remote_error;
+mod start_method;
 mod target;
 
 pub use args::Args;
@@ -53,10 +54,11 @@ pub use pool::{Chunked, Pool, PoolBuilder};
 pub use process::Process;
 pub use procession_core::info::{ProcessInfo, current_process};
 pub use procession_core::pool::Stats;
-pub use procession_core::start::set_executable;
+pub use procession_core::start::{StartMethod, get_start_method, set_executable, set_start_method};
 pub use procession_core::{Error, Result};
 pub use procession_macros::{main, test};
 pub use remote_error::RemoteError;
+pub use start_method::set_forkserver_preload;
 pub use target::{Returned, Target};
 
 /// Becomes a worker and never returns, if this process was started as one; returns at once in the

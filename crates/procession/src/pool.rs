@@ -9,6 +9,7 @@ use crate::target::{Returned, Target};
 use procession_core::face::Code;
 use procession_core::payload::{Finished, Output};
 use procession_core::pool::{Config, Pool as Core, Stats};
+use procession_core::start::StartMethod;
 use procession_core::{Error, Result};
 use std::time::Duration;
 
@@ -404,6 +405,12 @@ impl PoolBuilder {
     /// Workers are named this, a hyphen and their place from 1; `PoolWorker` unless told.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.config.name = name.into();
+        self
+    }
+
+    /// How the workers are made; as [set](crate::set_start_method) for the program unless told.
+    pub fn start_method(mut self, method: StartMethod) -> Self {
+        self.config.start_method = Some(method);
         self
     }
 

@@ -7,6 +7,7 @@ use crate::entry;
 use crate::target::{Returned, Target};
 use procession_core::face::Code;
 use procession_core::payload::Output;
+use procession_core::start::StartMethod;
 use procession_core::{Error, Result, process as core};
 use std::fmt;
 use std::marker::PhantomData;
@@ -39,6 +40,7 @@ type Encode = Box<dyn FnOnce(&mut Output<'_>) -> std::result::Result<(), codec::
 /// `main` returns. When the program dies the child does too.
 pub struct Process<R> {
     name: String,
+    method: Option<StartMethod>,
     state: State,
     returns: PhantomData<fn() -> R>,
 }
@@ -73,13 +75,25 @@ impl<R: Returned> Process<R> {
         let _ = target;
         let code = entry::code_of::<F, A>();
         let encode: Encode = Box::new(move |output| args.encode(output));
-        Self { name: core::next_name(), state: State::New { code, encode }, returns: PhantomData }
+        Self {
+            name: core::next_name(),
+            method: None,
+            state: State::New { code, encode },
+            returns: PhantomData,
+        }
     }
 
     /// Names the process; without, it is `Process-1` and so on.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
+        self
+    }
+
+    /// How the process is made; as [set](crate::set_start_method) for the program unless told.
+    #[must_use]
+    pub fn start_method(mut self, method: StartMethod) -> Self {
+        self.method = Some(method);
         self
     }
 
@@ -100,9 +114,10 @@ impl<R: Returned> Process<R> {
         let State::New { code, encode } = std::mem::replace(&mut self.state, State::Failed) else {
             unreachable!("matched above");
         };
-        let process = core::Process::start(self.name.clone(), code?, encode, |error| {
-            Error::codec(error.to_string())
-        })?;
+        let process =
+            core::Process::start(self.name.clone(), self.method, code?, encode, |error| {
+                Error::codec(error.to_string())
+            })?;
         self.state = State::Running(process);
         Ok(())
     }

@@ -34,6 +34,8 @@ impl Shared {
             name: format!("{}-{}", self.config.name, index + 1),
             index: slot.index,
             generation,
+            method: self.config.start_method,
+            patience: self.config.start_timeout,
         };
         let pool = Arc::downgrade(self);
         let place = slot.index;

@@ -1,6 +1,7 @@
 //! What a pool is made of.
 
 use crate::face::Code;
+use crate::start::StartMethod;
 use std::time::Duration;
 
 /// What a pool is made of.
@@ -14,6 +15,8 @@ pub struct Config {
     pub initializer: Option<(Code, Vec<u8>)>,
     /// Longest time from the launch of a worker until it is ready.
     pub start_timeout: Duration,
+    /// How workers are made; `None` leaves that to the program.
+    pub start_method: Option<StartMethod>,
     /// Longest time between a polite and a forced end of a worker.
     pub grace: Duration,
 }
@@ -25,6 +28,7 @@ impl Default for Config {
             name: "PoolWorker".into(),
             initializer: None,
             start_timeout: Duration::from_secs(60),
+            start_method: None,
             grace: Duration::from_secs(2),
         }
     }

@@ -1,8 +1,8 @@
 //! What a process does first: find out whether it is a child, and become a worker if it is.
 
-use super::VARIABLE;
+use super::{VARIABLE, serve};
 use crate::error::{Error, Result};
-use crate::face::{self, Face};
+use crate::face::{self, Code, Face};
 use crate::info;
 use crate::message::{Boot, Parcel};
 use crate::worker;
@@ -25,9 +25,12 @@ static STATE: AtomicU8 = AtomicU8::new(UNKNOWN);
 /// Whether this process's children become workers before their `main`, which is not ours.
 static BOOTS_EARLY: AtomicBool = AtomicBool::new(false);
 
-/// Where the children of this process become workers, for the variable.
-pub(super) fn boot_point() -> &'static str {
-    if BOOTS_EARLY.load(Ordering::Relaxed) { "early" } else { "main" }
+/// The call of a child of this process, for the variable: this process, where the child becomes a
+/// worker, and its end of the control channel.
+pub(super) fn call_for(childs_end: &Control) -> String {
+    let boots_early = BOOTS_EARLY.load(Ordering::Relaxed);
+    let boot_point = if boots_early { "early" } else { "main" };
+    format!("{} {boot_point} {}", std::process::id(), childs_end.inherit_token())
 }
 
 /// A child's call: what the parent put into the variable, and the channel that came with it.
@@ -61,7 +64,7 @@ pub fn init(face: &'static dyn Face) {
     face::install(face);
     if STATE.load(Ordering::Relaxed) == UNKNOWN {
         if let Some(summons) = summons(false) {
-            become_worker(summons);
+            become_child(summons);
         }
         STATE.store(PARENT, Ordering::Relaxed);
     }
@@ -79,7 +82,7 @@ pub fn init_early(face: &'static dyn Face) {
 pub fn before_main(face: &'static dyn Face) {
     if let Some(summons) = summons(true) {
         face::install(face);
-        become_worker(summons);
+        become_child(summons);
     }
 }
 
@@ -107,35 +110,62 @@ fn refuse_missing_init(control: &Control) -> ! {
     )
 }
 
-fn refuse(control: &Control, why: String) -> ! {
+pub(super) fn refuse(control: &Control, why: String) -> ! {
     // If this cannot be sent either, the exit code is all the parent gets.
     let _ = control.send(&Parcel::Refusal(why).to_bytes(), &[]);
     exit_now(REFUSED)
 }
 
-fn become_worker(summons: Summons) -> ! {
+/// What a child is told to be.
+enum Calling {
+    Worker(Box<(Boot, WorkerLane)>),
+    /// To be forked, after this was called.
+    Template(Option<Code>),
+}
+
+fn become_child(summons: Summons) -> ! {
     STATE.store(WORKER, Ordering::Relaxed);
     // A worker's own children come from the same executable.
     BOOTS_EARLY.store(summons.early, Ordering::Relaxed);
-    // A child's life ends with its parent's, from here on by the kernel's hand.
-    match procession_os::process::bind_life_to_parent(summons.parent_pid) {
+    let control = summons.control;
+    bind_life(summons.parent_pid);
+    if procession_os::signal::prepare_worker().is_err() {
+        refuse(&control, "a child cannot set its signal handlers".into());
+    }
+    match receive_calling(&control) {
+        Calling::Worker(worker) => work(*worker, control),
+        Calling::Template(preload) => {
+            info::become_child("Template".to_owned());
+            // What follows runs in the copies of this process.
+            let control = serve::serve(control, preload);
+            bind_life(summons.parent_pid);
+            match receive_calling(&control) {
+                Calling::Worker(worker) => work(*worker, control),
+                Calling::Template(_) => refuse(&control, "a copy is no template".into()),
+            }
+        }
+    }
+}
+
+/// Ends this child's life with its parent's, from here on by the kernel's hand.
+fn bind_life(parent_pid: u32) {
+    match procession_os::process::bind_life_to_parent(parent_pid) {
         Ok(true) => {}
         Ok(false) => exit_now(REFUSED),
         Err(_) => {} // The control channel's end says the same a little later.
     }
-    let control = summons.control;
-    if procession_os::signal::prepare_worker().is_err() {
-        refuse(&control, "a child cannot set its signal handlers".into());
-    }
-    let (boot, lane) = match receive_boot(&control) {
-        Ok(received) => received,
-        Err(why) => refuse(&control, why),
-    };
+}
+
+fn work((boot, lane): (Boot, WorkerLane), control: Control) -> ! {
     info::become_child(boot.name.clone());
     worker::run(boot, lane, control)
 }
 
-fn receive_boot(control: &Control) -> std::result::Result<(Boot, WorkerLane), String> {
+fn receive_calling(control: &Control) -> Calling {
+    receive_boot(control).unwrap_or_else(|why| refuse(control, why))
+}
+
+fn receive_boot(control: &Control) -> std::result::Result<Calling, String> {
     let (mut bytes, mut handles) = (Vec::new(), Vec::new());
     match control.recv(&mut bytes, &mut handles, true) {
         Ok(Received::Message) => {}
@@ -152,8 +182,10 @@ fn receive_boot(control: &Control) -> std::result::Result<(Boot, WorkerLane), St
             std::env::current_exe().map_or_else(|_| "?".into(), |path| path.display().to_string()),
         ));
     }
-    let Some(Parcel::Boot(boot)) = received.parcel else {
-        return Err("a child got a boot parcel that makes no sense".into());
+    let boot = match received.parcel {
+        Some(Parcel::Boot(boot)) => boot,
+        Some(Parcel::Template(preload)) => return Ok(Calling::Template(preload)),
+        _ => return Err("a child got a boot parcel that makes no sense".into()),
     };
     let mut memory = handles.into_iter().map(Memory::accept);
     let mut next = || -> std::result::Result<Memory, String> {
@@ -162,5 +194,5 @@ fn receive_boot(control: &Control) -> std::result::Result<(Boot, WorkerLane), St
     };
     let (memory_a, memory_b) = (next()?, next()?);
     let lane = WorkerLane::attach(&memory_a, &memory_b).map_err(|error| error.to_string())?;
-    Ok((boot, lane))
+    Ok(Calling::Worker(Box::new((boot, lane))))
 }

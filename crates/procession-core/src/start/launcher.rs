@@ -4,17 +4,18 @@
 //! *thread* that launched it. So every launch is done by this thread, which lives as long as the
 //! process. It is also the one place that reaps, so no exit status is collected twice.
 
+use super::desk::Desk;
 use crate::error::{Error, Result};
 use parking_lot::Mutex;
 use procession_os::control::Control;
 use procession_os::exit_watch::Watcher;
 use procession_os::process::{Child, Exit, Launch};
-use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::time::Duration;
 
 static EXECUTABLE: Mutex<Option<PathBuf>> = Mutex::new(None);
 static LAUNCHER: Mutex<Option<Arc<Launcher>>> = Mutex::new(None);
@@ -27,20 +28,59 @@ pub fn set_executable(path: Option<PathBuf>) {
     *EXECUTABLE.lock() = path;
 }
 
-type OnExit = Box<dyn FnOnce(Exit) + Send>;
+/// The executable that children are started from; `None` for this process's own.
+pub(super) fn executable() -> Option<PathBuf> {
+    EXECUTABLE.lock().clone()
+}
 
-struct Order {
-    variables: Vec<(OsString, Option<OsString>)>,
-    control: Control,
-    on_exit: OnExit,
-    reply: Sender<io::Result<Arc<Child>>>,
+/// Runs on the launcher's thread when a child ends, and must be brief.
+pub(super) type OnExit = Box<dyn FnOnce(Exit) + Send>;
+
+/// What became of a launch.
+pub(super) type Answer = std::result::Result<Arc<Child>, Failure>;
+
+/// Why there is no child.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The system refused.
+    System(io::Error),
+    /// The template cannot be forked, and another could not either.
+    Refused(String),
+    /// The template ended before it had answered. The child's end of the channel is used up.
+    Lost { exit: Exit, was_ready: bool },
+}
+
+/// How one child is to be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// By running the executable.
+    Spawn,
+    /// By forking the template, which is started if there is none.
+    Template,
+    /// By forking the template if there is one that is ready, else by running the executable.
+    Fastest,
+}
+
+/// A child to be made.
+pub(super) struct Order {
+    pub(super) way: Way,
+    pub(super) control: Control,
+    pub(super) on_exit: OnExit,
+    pub(super) reply: Sender<Answer>,
+}
+
+/// What the launcher's thread is asked to do.
+pub(super) enum Errand {
+    Launch(Order),
+    /// End the template: it takes too long to answer.
+    Retire,
 }
 
 struct Launcher {
     /// The process that the thread belongs to: a forked copy of it has no such thread.
     pid: u32,
     watcher: Arc<Watcher>,
-    orders: Mutex<Sender<Order>>,
+    errands: Mutex<Sender<Errand>>,
 }
 
 impl Launcher {
@@ -53,90 +93,62 @@ impl Launcher {
         }
         let cannot = |source| Error::system("cannot start the launcher thread", source);
         let watcher = Arc::new(Watcher::new().map_err(cannot)?);
-        let (orders, incoming) = channel();
+        let (errands, incoming) = channel();
         let seen = watcher.clone();
         std::thread::Builder::new()
             .name("procession-launcher".into())
             .stack_size(256 * 1024)
-            .spawn(move || run(&seen, &incoming))
+            .spawn(move || Desk::new(&seen).serve(&incoming))
             .map_err(cannot)?;
-        let fresh = Arc::new(Self { pid: std::process::id(), watcher, orders: Mutex::new(orders) });
+        let pid = std::process::id();
+        let fresh = Arc::new(Self { pid, watcher, errands: Mutex::new(errands) });
         *launcher = Some(fresh.clone());
         Ok(fresh)
     }
+
+    /// Has the launcher's thread do something; `false` when it is gone.
+    fn send(&self, errand: Errand) -> bool {
+        let sent = self.errands.lock().send(errand).is_ok();
+        self.watcher.wake();
+        sent
+    }
 }
 
-/// Launches a child with the given variables and control channel; `on_exit` runs on the launcher's
-/// thread when it ends, and must be brief.
+/// Makes a child with this end of its control channel. `on_exit` runs on the launcher's thread when
+/// it ends, and must be brief. A template that has not answered after `patience` is ended.
 pub(super) fn launch(
-    variables: Vec<(OsString, Option<OsString>)>,
+    way: Way,
     control: Control,
+    patience: Duration,
     on_exit: OnExit,
-) -> Result<Arc<Child>> {
+) -> Result<Answer> {
     let launcher = Launcher::get()?;
     let (reply, answer) = channel();
-    let order = Order { variables, control, on_exit, reply };
     let gone = || Error::usage("the launcher thread is gone: the process is exiting");
-    launcher.orders.lock().send(order).map_err(|_| gone())?;
-    launcher.watcher.wake();
-    let child = answer.recv().map_err(|_| gone())?;
-    child.map_err(|source| {
-        let what = match &*EXECUTABLE.lock() {
-            Some(path) => format!("cannot launch a child process from {}", path.display()),
-            None => "cannot launch a child process".to_owned(),
+    if !launcher.send(Errand::Launch(Order { way, control, on_exit, reply })) {
+        return Err(gone());
+    }
+    if way != Way::Spawn {
+        match answer.recv_timeout(patience) {
+            Ok(answer) => return Ok(answer),
+            Err(RecvTimeoutError::Disconnected) => return Err(gone()),
+            // Its end, which nothing can put off, fails the order.
+            Err(RecvTimeoutError::Timeout) => launcher.send(Errand::Retire),
         };
-        Error::system(what, source)
-    })
-}
-
-fn run(watcher: &Watcher, orders: &Receiver<Order>) {
-    let mut children: HashMap<u64, (Arc<Child>, OnExit)> = HashMap::new();
-    let mut next_token = 0;
-    let mut exited = Vec::new();
-    loop {
-        while let Ok(order) = orders.try_recv() {
-            next_token += 1;
-            let launched = fulfil(watcher, &order, next_token);
-            if let Ok(child) = &launched {
-                children.insert(next_token, (child.clone(), order.on_exit));
-            }
-            // A caller that is gone has no use for the answer.
-            let _ = order.reply.send(launched);
-        }
-        exited.clear();
-        if watcher.wait(&mut exited).is_err() {
-            // Nothing can be watched any more: a defect of the system, not of a child. Poll.
-            exited.extend(children.keys());
-            std::thread::sleep(std::time::Duration::from_millis(10));
-        }
-        for token in exited.drain(..) {
-            let Some((child, _)) = children.get(&token) else { continue };
-            let exit = match child.try_reap() {
-                Ok(Some(exit)) => exit,
-                Ok(None) => continue,
-                Err(_) => Exit::Unknown,
-            };
-            // Its descriptor leaves the watcher before the last owner closes it.
-            watcher.remove(child);
-            if let Some((_, on_exit)) = children.remove(&token) {
-                on_exit(exit);
-            }
-        }
     }
+    answer.recv().map_err(|_| gone())
 }
 
-fn fulfil(watcher: &Watcher, order: &Order, token: u64) -> io::Result<Arc<Child>> {
-    let executable = EXECUTABLE.lock().clone();
-    let child = procession_os::process::launch(&Launch {
-        executable: executable.as_deref(),
+/// Runs an executable as a child, or this process's own; called by the launcher's thread.
+pub(super) fn run_executable(
+    executable: Option<&Path>,
+    variables: &[(OsString, Option<OsString>)],
+    control: &Control,
+) -> io::Result<Child> {
+    procession_os::process::launch(&Launch {
+        executable,
         arguments: &std::env::args_os().skip(1).collect::<Vec<_>>(),
-        variables: &order.variables,
-        control: &order.control,
-    })?;
-    if let Err(error) = watcher.add(&child, token) {
-        // A child that nobody watches must not be.
-        child.kill()?;
-        return Err(error);
-    }
-    Ok(Arc::new(child))
+        variables,
+        control,
+    })
 }

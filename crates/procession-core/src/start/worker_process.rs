@@ -1,9 +1,11 @@
 //! A launched worker: its process, its control channel, its lane.
 
-use super::{VARIABLE, launcher};
+use super::launcher::{self, Answer, Failure, OnExit, Way};
+use super::{StartMethod, method, preload};
 use crate::error::{Error, Fault, Result, WorkerId};
 use crate::message::{Boot, Parcel, Role};
 use crate::payload::{Loan, Receipt};
+use parking_lot::Mutex;
 use procession_ipc::bulk::{Bulk, BulkView, Reference};
 use procession_ipc::lane::{LaneWatch, ParentLane};
 use procession_ipc::layout::BULK_MAX;
@@ -11,8 +13,8 @@ use procession_os::control::{Control, Received};
 use procession_os::memory::Memory;
 use procession_os::process::{Child, Exit};
 use std::collections::{HashMap, HashSet};
-use std::ffi::OsString;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a worker is to be.
 #[derive(Debug, Clone)]
@@ -21,6 +23,10 @@ pub(crate) struct WorkerSpec {
     pub(crate) name: String,
     pub(crate) index: u32,
     pub(crate) generation: u32,
+    /// How it is made; `None` leaves that to the program.
+    pub(crate) method: Option<StartMethod>,
+    /// Longest time to wait for a template.
+    pub(crate) patience: Duration,
 }
 
 /// A launched worker, as the parent holds it.
@@ -46,6 +52,30 @@ impl WorkerProcess {
         on_exit: impl FnOnce(Exit) + Send + 'static,
     ) -> Result<(Self, ParentLane)> {
         super::bootstrap::require_parent()?;
+        let method = spec.method.or_else(method::chosen);
+        // A template may be lost by no fault of its own, and another be had.
+        let [first, second] = match method {
+            Some(StartMethod::Spawn) => [Way::Spawn; 2],
+            Some(StartMethod::ForkServer) => [Way::Template; 2],
+            None if preload::code().is_some() => [Way::Template, Way::Spawn],
+            None => [Way::Fastest, Way::Spawn],
+        };
+        let exits = Exits::new(on_exit);
+        match Self::attempt(&spec, first, exits.listen())? {
+            Err(failure) if is_worth_another(&failure, first, second) => {
+                Self::attempt(&spec, second, exits.listen())?
+            }
+            answer => answer,
+        }
+        .map_err(|failure| error_of(failure, spec.patience))
+    }
+
+    /// Launches a worker in one way, with a lane and a channel of its own.
+    fn attempt(
+        spec: &WorkerSpec,
+        way: Way,
+        on_exit: OnExit,
+    ) -> Result<std::result::Result<(Self, ParentLane), Failure>> {
         let memory = |source| Error::system("cannot make the shared memory of a lane", source);
         let channel = |source| Error::system("cannot make a control channel", source);
         let (lane, [memory_a, memory_b]) = ParentLane::create().map_err(memory)?;
@@ -59,30 +89,26 @@ impl WorkerProcess {
         control
             .send(&Parcel::Boot(boot).to_bytes(), &[memory_a.handle(), memory_b.handle()])
             .map_err(channel)?;
-        let value = format!(
-            "{} {} {}",
-            std::process::id(),
-            super::bootstrap::boot_point(),
-            childs_end.inherit_token()
-        );
-        let variables = vec![(OsString::from(VARIABLE), Some(OsString::from(value)))];
-        let child = launcher::launch(variables, childs_end, Box::new(on_exit))?;
-        let id = WorkerId {
-            name: spec.name,
-            pid: child.pid(),
-            index: spec.index,
-            generation: spec.generation,
+        let answer: Answer = launcher::launch(way, childs_end, spec.patience, on_exit)?;
+        let made = |child: Arc<Child>| {
+            let id = WorkerId {
+                name: spec.name.clone(),
+                pid: child.pid(),
+                index: spec.index,
+                generation: spec.generation,
+            };
+            let worker = Self {
+                id,
+                child,
+                control,
+                views: HashMap::new(),
+                sent: HashSet::new(),
+                refusal: None,
+                loans: Arc::default(),
+            };
+            (worker, lane)
         };
-        let worker = Self {
-            id,
-            child,
-            control,
-            views: HashMap::new(),
-            sent: HashSet::new(),
-            refusal: None,
-            loans: Arc::default(),
-        };
-        Ok((worker, lane))
+        Ok(answer.map(made))
     }
 
     /// Who it is, for errors.
@@ -171,7 +197,7 @@ impl WorkerProcess {
             Some(Parcel::BulkGone(id)) => {
                 self.views.remove(&id);
             }
-            Some(Parcel::Boot(_)) | None => {}
+            Some(_) | None => {}
         }
     }
 
@@ -196,5 +222,55 @@ impl WorkerProcess {
         let exit = (!hopeless).then_some(exit);
         let broken = Fault::Broken { why, worker: Some(self.id.clone()), exit, cause: None };
         (Error::new(broken), hopeless)
+    }
+}
+
+/// Who is told of the end, whichever attempt it is of that made the worker.
+struct Exits(Arc<Mutex<Option<OnExit>>>);
+
+impl Exits {
+    fn new(on_exit: impl FnOnce(Exit) + Send + 'static) -> Self {
+        Self(Arc::new(Mutex::new(Some(Box::new(on_exit)))))
+    }
+
+    fn listen(&self) -> OnExit {
+        let told = self.0.clone();
+        Box::new(move |exit| {
+            let on_exit = told.lock().take();
+            if let Some(on_exit) = on_exit {
+                on_exit(exit);
+            }
+        })
+    }
+}
+
+/// Whether the second way may lead to a child where the first did not.
+fn is_worth_another(failure: &Failure, first: Way, second: Way) -> bool {
+    match failure {
+        Failure::Lost { .. } => true,
+        Failure::Refused(_) | Failure::System(_) => first != second,
+    }
+}
+
+#[cold]
+fn error_of(failure: Failure, patience: Duration) -> Error {
+    let broken = |why, exit| Error::new(Fault::Broken { why, worker: None, exit, cause: None });
+    match failure {
+        Failure::System(source) => {
+            let what = match launcher::executable() {
+                Some(path) => format!("cannot launch a child process from {}", path.display()),
+                None => "cannot launch a child process".to_owned(),
+            };
+            Error::system(what, source)
+        }
+        Failure::Refused(why) => broken(why, None),
+        Failure::Lost { exit, was_ready } => {
+            let when = if was_ready { "had forked the child" } else { "could be forked" };
+            let why = format!(
+                "the template that children are forked from ended before it {when} (with {exit}; \
+                 it is killed when it takes longer than {patience:?})"
+            );
+            broken(why, Some(exit))
+        }
     }
 }

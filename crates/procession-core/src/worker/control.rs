@@ -75,7 +75,7 @@ fn read(control: &Control, views: &Views) {
             Some(Parcel::BulkGone(id)) => {
                 views.views.lock().remove(&id);
             }
-            Some(Parcel::Boot(_) | Parcel::Refusal(_)) | None => {}
+            Some(_) | None => {}
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::cmsg_space;
 use rustix::io::{Errno, FdFlags, fcntl_dupfd_cloexec, fcntl_getfd, fcntl_setfd, retry_on_intr};
@@ -105,6 +105,20 @@ impl Control {
         Ok(Received::Message)
     }
 
+    pub(crate) fn handle(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    pub(crate) fn from_handle(handle: OwnedFd) -> io::Result<Control> {
+        match is_channel(handle.as_fd()) {
+            Ok(true) => Control::above_streams(handle),
+            Ok(false) | Err(Errno::NOTSOCK) => {
+                Err(refused("a handle that was sent is no control channel"))
+            }
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
     pub(crate) fn inherit_token(&self) -> String {
         self.socket.as_raw_fd().to_string()
     }
@@ -142,9 +156,7 @@ fn check_inherited(descriptor: RawFd) -> io::Result<()> {
     // is only handed to system calls that report this, and no longer than this function runs.
     let socket = unsafe { BorrowedFd::borrow_raw(descriptor) };
     let is_inherited = || -> rustix::io::Result<bool> {
-        Ok(!fcntl_getfd(socket)?.contains(FdFlags::CLOEXEC)
-            && sockopt::socket_domain(socket)? == AddressFamily::UNIX
-            && sockopt::socket_type(socket)? == SocketType::SEQPACKET)
+        Ok(!fcntl_getfd(socket)?.contains(FdFlags::CLOEXEC) && is_channel(socket)?)
     };
     match is_inherited() {
         Ok(true) => Ok(()),
@@ -153,6 +165,11 @@ fn check_inherited(descriptor: RawFd) -> io::Result<()> {
         }
         Err(errno) => Err(errno.into()),
     }
+}
+
+fn is_channel(socket: BorrowedFd<'_>) -> rustix::io::Result<bool> {
+    Ok(sockopt::socket_domain(socket)? == AddressFamily::UNIX
+        && sockopt::socket_type(socket)? == SocketType::SEQPACKET)
 }
 
 fn refused(why: &'static str) -> io::Error {

@@ -1,12 +1,13 @@
 //! Watching pidfds with epoll, and an eventfd for the wake-up.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::{Errno, read, retry_on_intr, write};
 
+use super::control::Control;
 use super::process::Child;
 use crate::exit_watch::Watcher as Face;
 
@@ -35,8 +36,22 @@ impl Watcher {
         Ok(())
     }
 
+    pub(crate) fn add_control(&self, control: &Control, token: u64) -> io::Result<()> {
+        let data = EventData::new_u64(token);
+        epoll::add(&self.epoll, control.handle(), data, EventFlags::IN)?;
+        Ok(())
+    }
+
     pub(crate) fn remove(&self, child: &Child) {
-        let removed = epoll::delete(&self.epoll, child.pidfd());
+        self.delete(child.pidfd());
+    }
+
+    pub(crate) fn remove_control(&self, control: &Control) {
+        self.delete(control.handle());
+    }
+
+    fn delete(&self, descriptor: BorrowedFd<'_>) {
+        let removed = epoll::delete(&self.epoll, descriptor);
         debug_assert!(
             matches!(removed, Ok(()) | Err(Errno::NOENT)),
             "deleting from an epoll fails only for what is not in it"

@@ -1,6 +1,7 @@
 //! Linux, from 5.4 on.
 
 pub(crate) mod control;
+pub(crate) mod copy;
 pub(crate) mod exit_watch;
 pub(crate) mod image;
 pub(crate) mod memory;
@@ -8,5 +9,6 @@ mod notes;
 pub(crate) mod process;
 pub(crate) mod signal;
 mod spawn;
+pub(crate) mod surroundings;
 #[cfg_attr(procession_force_portable_wait, path = "../unsupported/wait.rs")]
 pub(crate) mod wait;

@@ -29,7 +29,7 @@ pub(crate) fn launch(launch: &Launch<'_>) -> io::Result<Child> {
         },
     };
     match process::pidfd_open(pid, PidfdFlags::empty()) {
-        Ok(pidfd) => Ok(Child { pid, pidfd }),
+        Ok(pidfd) => Ok(Child::new(pid, pidfd)),
         Err(errno) => {
             end_unwatched(pid);
             Err(errno.into())
@@ -63,6 +63,10 @@ pub(crate) struct Child {
 }
 
 impl Child {
+    pub(super) fn new(pid: Pid, pidfd: OwnedFd) -> Child {
+        Child { pid, pidfd }
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.pid.as_raw_pid().cast_unsigned()
     }

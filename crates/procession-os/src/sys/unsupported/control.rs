@@ -27,6 +27,14 @@ impl Control {
         match self.0 {}
     }
 
+    pub(crate) fn handle(&self) -> BorrowedHandle<'_> {
+        match self.0 {}
+    }
+
+    pub(crate) fn from_handle(_handle: Handle) -> io::Result<Control> {
+        refused("control channels")
+    }
+
     pub(crate) fn inherit_token(&self) -> String {
         match self.0 {}
     }

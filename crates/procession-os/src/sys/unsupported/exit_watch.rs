@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::control::Control;
 use super::process::Child;
 use super::{Never, refused};
 
@@ -14,6 +15,14 @@ impl Watcher {
     }
 
     pub(crate) fn add(&self, _child: &Child, _token: u64) -> io::Result<()> {
+        match self.0 {}
+    }
+
+    pub(crate) fn add_control(&self, _control: &Control, _token: u64) -> io::Result<()> {
+        match self.0 {}
+    }
+
+    pub(crate) fn remove_control(&self, _control: &Control) {
         match self.0 {}
     }
 

@@ -3,15 +3,17 @@
 use std::io;
 
 pub(crate) mod control;
+pub(crate) mod copy;
 pub(crate) mod exit_watch;
 pub(crate) mod image;
 pub(crate) mod memory;
 pub(crate) mod process;
 pub(crate) mod signal;
+pub(crate) mod surroundings;
 pub(crate) mod wait;
 
 /// A value that cannot exist, in place of one that the system cannot give.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Never {}
 
 /// The answer to any request for `what`.

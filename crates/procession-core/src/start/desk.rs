@@ -1,0 +1,277 @@
+//! What the launcher's thread does: children, templates, and their ends.
+
+use super::launcher::{Errand, Failure, OnExit, Order, Way, executable, run_executable};
+use super::preload;
+use super::template::{Origin, Pending, Said, Template};
+use super::{VARIABLE, bootstrap};
+use procession_os::copy;
+use procession_os::exit_watch::Watcher;
+use procession_os::process::{Child, Exit};
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
+
+/// The child at which a template begins to pay: for one alone it does not.
+const TEMPLATE_FROM: u64 = 2;
+
+/// The launcher's thread at work.
+pub(super) struct Desk<'a> {
+    watcher: &'a Watcher,
+    /// Those that were not reaped, by the token of their watch.
+    children: HashMap<u64, (Arc<Child>, OnExit)>,
+    /// Those that were not reaped, by the token of their watch; the next one watches the channel.
+    templates: HashMap<u64, Template>,
+    next_token: u64,
+    launched: u64,
+    /// A template that could not be forked, and why: another one like it could not either.
+    refused: Option<(Origin, String)>,
+}
+
+impl<'a> Desk<'a> {
+    pub(super) fn new(watcher: &'a Watcher) -> Self {
+        Self {
+            watcher,
+            children: HashMap::new(),
+            templates: HashMap::new(),
+            next_token: 0,
+            launched: 0,
+            refused: None,
+        }
+    }
+
+    /// Works for as long as the process lives.
+    pub(super) fn serve(mut self, errands: &Receiver<Errand>) {
+        let mut tokens = Vec::new();
+        loop {
+            while let Ok(errand) = errands.try_recv() {
+                match errand {
+                    Errand::Launch(order) => self.launch(order),
+                    Errand::Retire => self.templates.values_mut().for_each(Template::retire),
+                }
+            }
+            if self.watcher.wait(&mut tokens).is_err() {
+                // Nothing can be watched any more: a defect of the system, not of a child. Poll.
+                tokens.clear();
+                tokens.extend(self.children.keys());
+                tokens.extend(self.templates.keys().flat_map(|token| [*token, token + 1]));
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            for token in tokens.drain(..) {
+                if self.children.contains_key(&token) {
+                    self.bury(token);
+                } else if self.templates.contains_key(&token) {
+                    self.bury_template(token);
+                } else if token > 0 && self.templates.contains_key(&(token - 1)) {
+                    self.hear(token - 1);
+                }
+            }
+        }
+    }
+
+    fn launch(&mut self, order: Order) {
+        self.launched += 1;
+        match order.way {
+            Way::Spawn => self.spawn(order),
+            Way::Template => match self.template() {
+                Ok(token) => self.fork(token, order),
+                Err(failure) => answer(order, failure),
+            },
+            Way::Fastest => {
+                let origin = origin();
+                match self.find(&origin) {
+                    Some(token) if self.templates[&token].is_ready => self.fork(token, order),
+                    Some(_) => self.spawn(order),
+                    None => {
+                        self.spawn(order);
+                        let is_refused = self.refused.as_ref().is_some_and(|(o, _)| *o == origin);
+                        if self.launched >= TEMPLATE_FROM && !is_refused {
+                            // For those that come; if there is none, they are spawned, too.
+                            let _ = self.start_template(origin);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Makes a child by running the executable.
+    fn spawn(&mut self, order: Order) {
+        let value = OsString::from(bootstrap::call_for(&order.control));
+        let variables = [(OsString::from(VARIABLE), Some(value))];
+        let child = run_executable(executable().as_deref(), &variables, &order.control);
+        self.keep(child, Pending { on_exit: order.on_exit, reply: order.reply });
+    }
+
+    /// Watches over a new child, and hands it to whoever ordered it.
+    fn keep(&mut self, child: io::Result<Child>, pending: Pending) {
+        let token = self.token();
+        let watched = child.and_then(|child| match self.watcher.add(&child, token) {
+            Ok(()) => Ok(Arc::new(child)),
+            Err(error) => {
+                // A child that nobody watches must not be.
+                child.kill()?;
+                Err(error)
+            }
+        });
+        if let Ok(child) = &watched {
+            self.children.insert(token, (child.clone(), pending.on_exit));
+        }
+        // A caller that is gone has no use for the answer.
+        let _ = pending.reply.send(watched.map_err(Failure::System));
+    }
+
+    /// Two tokens that were not used: this one and the next.
+    fn token(&mut self) -> u64 {
+        self.next_token += 2;
+        self.next_token
+    }
+
+    /// A child has ended.
+    fn bury(&mut self, token: u64) {
+        let Some((child, _)) = self.children.get(&token) else { return };
+        let Some(exit) = exit_of(child) else { return };
+        // Its descriptor leaves the watcher before the last owner closes it.
+        self.watcher.remove(child);
+        if let Some((_, on_exit)) = self.children.remove(&token) {
+            on_exit(exit);
+        }
+    }
+
+    /// The template of that origin that takes orders.
+    fn find(&self, origin: &Origin) -> Option<u64> {
+        let mut templates = self.templates.iter();
+        let found = templates.find(|(_, it)| !it.is_retired && it.origin == *origin);
+        found.map(|(token, _)| *token)
+    }
+
+    /// The template, which is started if there is none.
+    fn template(&mut self) -> Result<u64, Failure> {
+        let origin = origin();
+        match self.find(&origin) {
+            Some(token) => Ok(token),
+            None => self.start_template(origin).map_err(Failure::System),
+        }
+    }
+
+    fn start_template(&mut self, origin: Origin) -> io::Result<u64> {
+        preload::seal();
+        // One of another origin is of no more use.
+        self.templates.values_mut().filter(|it| it.waiting.is_empty()).for_each(Template::retire);
+        let template = Template::start(origin)?;
+        let token = self.token();
+        let watched = self.watcher.add(&template.child, token).and_then(|()| {
+            let channel = self.watcher.add_control(&template.control, token + 1);
+            channel.inspect_err(|_| self.watcher.remove(&template.child))
+        });
+        if let Err(error) = watched {
+            template.child.kill()?;
+            return Err(error);
+        }
+        self.templates.insert(token, template);
+        Ok(token)
+    }
+
+    /// Makes a child by forking a template.
+    fn fork(&mut self, token: u64, order: Order) {
+        let template = &self.templates[&token];
+        let (token, changes) = match template.changes() {
+            Some(changes) => (token, changes),
+            // Another template inherits all of it.
+            None => {
+                let origin = template.origin.clone();
+                self.templates.get_mut(&token).into_iter().for_each(Template::retire);
+                match self.start_template(origin) {
+                    Ok(token) => (token, procession_os::surroundings::Changes::default()),
+                    Err(error) => return answer(order, Failure::System(error)),
+                }
+            }
+        };
+        let Some(template) = self.templates.get_mut(&token) else { return };
+        let sent = template.order(&order.control, &changes);
+        match sent {
+            Ok(()) => {
+                template.waiting.push_back(Pending { on_exit: order.on_exit, reply: order.reply });
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                answer(order, Failure::System(error));
+            }
+            // It has ended, and the news of it is on the way, or it is of no use.
+            Err(_) => {
+                template.retire();
+                template.waiting.push_back(Pending { on_exit: order.on_exit, reply: order.reply });
+            }
+        }
+    }
+
+    /// A template has something to say.
+    fn hear(&mut self, token: u64) {
+        loop {
+            let Some(template) = self.templates.get_mut(&token) else { return };
+            match template.hear() {
+                Said::Forked(pid, pending) => self.keep(copy::adopt(pid), pending),
+                Said::NotForked(why, pending) => {
+                    let _ = pending.reply.send(Err(Failure::System(io::Error::other(why))));
+                }
+                Said::Nothing => return,
+                Said::Closed => {
+                    // Reported for as long as it is watched.
+                    self.watcher.remove_control(&template.control);
+                    return template.retire();
+                }
+            }
+        }
+    }
+
+    /// A template has ended.
+    fn bury_template(&mut self, token: u64) {
+        let Some(exit) = self.templates.get(&token).and_then(|it| exit_of(&it.child)) else {
+            return;
+        };
+        // What it had said counts.
+        self.hear(token);
+        let Some(template) = self.templates.remove(&token) else { return };
+        self.watcher.remove(&template.child);
+        self.watcher.remove_control(&template.control);
+        if let Some(why) = &template.refusal {
+            self.refused = Some((template.origin.clone(), why.clone()));
+        }
+        if !template.waiting.is_empty() {
+            self.end_strays();
+        }
+        for pending in template.waiting.iter().map(|pending| &pending.reply) {
+            let _ = pending.send(Err(template.failure(exit)));
+        }
+    }
+
+    /// Ends children that a template had made when it ended, and had not told of.
+    fn end_strays(&mut self) {
+        let templates = self.templates.values().map(|it| it.child.pid());
+        let known: Vec<u32> =
+            self.children.values().map(|(child, _)| child.pid()).chain(templates).collect();
+        for stray in copy::adopt_strays(|pid| known.contains(&pid)) {
+            // If it cannot be killed it is dead, and if it is not watched nothing can be.
+            let _ = stray.kill();
+            let token = self.token();
+            if self.watcher.add(&stray, token).is_ok() {
+                self.children.insert(token, (Arc::new(stray), Box::new(|_| {})));
+            }
+        }
+    }
+}
+
+fn origin() -> Origin {
+    Origin { executable: executable(), preload: preload::code() }
+}
+
+fn answer(order: Order, failure: Failure) {
+    // A caller that is gone has no use for the answer.
+    let _ = order.reply.send(Err(failure));
+}
+
+/// How a child ended; `None` when it has not.
+fn exit_of(child: &Child) -> Option<Exit> {
+    child.try_reap().unwrap_or(Some(Exit::Unknown))
+}

@@ -1,0 +1,92 @@
+//! How children are made.
+
+use crate::error::{Error, Result};
+use parking_lot::Mutex;
+use std::fmt;
+use std::str::FromStr;
+
+/// How children are made, by Python's names. (`multiprocessing.set_start_method`.)
+///
+/// Functions, arguments and results are the same for all. What a child may rely on is the same
+/// under [`Spawn`](Self::Spawn) and [`ForkServer`](Self::ForkServer): it is a fresh process of the
+/// program that has not run its `main`, with the environment, the working folder and the standard
+/// streams that the program had when it started the child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StartMethod {
+    /// The program's executable is run again. `spawn` in text.
+    Spawn,
+    /// A *template*, one process of the program that has a single thread and is started like any
+    /// child, is forked for each child: a start at the price of a fork, also when the program has
+    /// threads. `forkserver` in text.
+    ///
+    /// Children have the template's umask, limits, priority, credentials and signal mask: those that
+    /// the program had when the template was started. Functions that were registered to run at a
+    /// fork (`pthread_atfork`) do not run.
+    ForkServer,
+}
+
+impl StartMethod {
+    /// Python's name.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Spawn => "spawn",
+            Self::ForkServer => "forkserver",
+        }
+    }
+}
+
+impl fmt::Display for StartMethod {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for StartMethod {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let all = [Self::Spawn, Self::ForkServer];
+        all.into_iter().find(|method| method.name() == text).ok_or_else(|| {
+            Error::usage(format!("{text:?} is no start method: there are spawn and forkserver"))
+        })
+    }
+}
+
+/// The program's choice; `None` leaves it to procession.
+static CHOSEN: Mutex<Option<StartMethod>> = Mutex::new(None);
+
+/// Chooses how the children of this process are made from now on, where a pool or process does not
+/// say. May be called at any time and any number of times.
+pub fn set_start_method(method: StartMethod) {
+    *CHOSEN.lock() = Some(method);
+}
+
+/// How children are made where a pool or process does not say.
+///
+/// Unless it was [set](set_start_method), it is the fastest safe method of the platform: on Linux
+/// `ForkServer`, with the first child spawned, for which a template would not pay, and others too
+/// while there is no template to fork.
+pub fn get_start_method() -> StartMethod {
+    chosen().unwrap_or(StartMethod::ForkServer)
+}
+
+/// The program's choice; `None` leaves it to procession.
+pub(super) fn chosen() -> Option<StartMethod> {
+    *CHOSEN.lock()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn methods_have_pythons_names() {
+        for name in ["spawn", "forkserver"] {
+            let method: StartMethod = name.parse().expect("a method");
+            assert_eq!(method.to_string(), name);
+        }
+        let error = "fork server".parse::<StartMethod>().expect_err("no method");
+        assert!(error.to_string().contains("forkserver"), "{error}");
+    }
+}

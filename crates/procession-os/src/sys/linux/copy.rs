@@ -1,0 +1,150 @@
+//! Copying a process with `clone3`.
+//!
+//! `fork` of the C library makes children of the calling process. A template's copies are to be its
+//! siblings (`CLONE_PARENT`), which only the raw call can do. What else `fork` would do for a process
+//! of one thread is done here: the C library keeps the id of each thread in a word, at the address
+//! that the kernel clears when the thread ends, and the kernel writes the new id to the same word in
+//! the copy; and the list of robust mutexes, which the kernel does not hand down, is registered
+//! again. There is no lock to be set free, for there is no other thread that could hold one.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, IntoRawFd};
+use std::os::unix::fs::MetadataExt;
+use std::ptr;
+
+use rustix::fs::{Mode, OFlags, open};
+use rustix::io::retry_on_intr;
+use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
+use rustix::thread::{get_clear_child_tid_address, gettid};
+
+use super::process::Child;
+use crate::copy::Copied;
+
+/// What `clone3` is told, as the kernel lays it out: its second version, of 5.5.
+#[repr(C)]
+#[derive(Default)]
+struct CloneArguments {
+    flags: u64,
+    pidfd: u64,
+    child_tid: u64,
+    parent_tid: u64,
+    exit_signal: u64,
+    stack: u64,
+    stack_size: u64,
+    tls: u64,
+}
+
+pub(crate) fn thread_count() -> io::Result<usize> {
+    // A folder has a link from its parent, one from itself and one from each folder in it, and this
+    // one has a folder for each thread. So it is one call.
+    let links = fs::metadata("/proc/self/task")?.nlink();
+    usize::try_from(links.saturating_sub(2)).map_err(io::Error::other)
+}
+
+pub(crate) fn prepare() -> io::Result<()> {
+    require_one_thread()?;
+    thread_word()?;
+    open_streams()
+}
+
+/// Opens what is closed of the standard streams.
+fn open_streams() -> io::Result<()> {
+    loop {
+        // It takes the lowest place that is free.
+        let descriptor = open("/dev/null", OFlags::RDWR.union(OFlags::CLOEXEC), Mode::empty())?;
+        if descriptor.as_raw_fd() >= 3 {
+            return Ok(());
+        }
+        // A stream stays open for the life of the process.
+        let _stream = descriptor.into_raw_fd();
+    }
+}
+
+fn require_one_thread() -> io::Result<()> {
+    match thread_count()? {
+        1 => Ok(()),
+        count => Err(io::Error::other(format!(
+            "a process with {} other threads cannot be copied",
+            count.saturating_sub(1)
+        ))),
+    }
+}
+
+/// The address of the word that holds the calling thread's id, for the kernel and for the C library.
+fn thread_word() -> io::Result<u64> {
+    let refused =
+        || io::Error::new(io::ErrorKind::Unsupported, "the C library keeps thread ids elsewhere");
+    let word = get_clear_child_tid_address()?.ok_or_else(refused)?.cast::<i32>();
+    // SAFETY: the C library gave the address to the kernel as that of a word of its own, for as long
+    // as this thread lives; nobody writes it while the thread runs.
+    let id = unsafe { word.as_ptr().read() };
+    if id != gettid().as_raw_pid() {
+        return Err(refused());
+    }
+    Ok(word.as_ptr().expose_provenance() as u64)
+}
+
+/// The calling thread's list of robust mutexes.
+fn robust_list() -> io::Result<(usize, usize)> {
+    let (mut head, mut bytes) = (0_usize, 0_usize);
+    // SAFETY: the call is told to look at the calling thread and has room for both words.
+    let result =
+        unsafe { libc::syscall(libc::SYS_get_robust_list, 0, &raw mut head, &raw mut bytes) };
+    if result == -1 { Err(io::Error::last_os_error()) } else { Ok((head, bytes)) }
+}
+
+/// Registers a list that the thread which this one is a copy of had registered.
+fn register_robust_list((head, bytes): (usize, usize)) {
+    // SAFETY: the list is the C library's, at the same address in the copy, and lives as long as the
+    // thread does. The call fails for no list of that length.
+    unsafe { libc::syscall(libc::SYS_set_robust_list, head, bytes) };
+}
+
+pub(crate) fn fork_sibling() -> io::Result<Copied> {
+    require_one_thread()?;
+    let robust_list = robust_list()?;
+    let flags = libc::CLONE_PARENT | libc::CLONE_CHILD_SETTID | libc::CLONE_CHILD_CLEARTID;
+    let arguments = CloneArguments {
+        flags: u64::from(flags.cast_unsigned()),
+        child_tid: thread_word()?,
+        // With `CLONE_PARENT` it must be none: the parent gets the signal that it gets for us.
+        exit_signal: 0,
+        ..CloneArguments::default()
+    };
+    // SAFETY: the arguments are laid out as the kernel says, and as many bytes as it is told. Memory
+    // is copied, not shared, and the copy continues on a copy of this stack. This process has one
+    // thread, so nothing in the copy is held by, or half-changed by, one that does not exist there.
+    // The kernel writes the copy's id to the word that the C library keeps it in.
+    let result = unsafe {
+        libc::syscall(libc::SYS_clone3, ptr::from_ref(&arguments), size_of::<CloneArguments>())
+    };
+    match result {
+        -1 => Err(io::Error::last_os_error()),
+        0 => {
+            register_robust_list(robust_list);
+            Ok(Copied::Copy)
+        }
+        pid => u32::try_from(pid).map(Copied::Original).map_err(io::Error::other),
+    }
+}
+
+pub(crate) fn adopt(pid: u32) -> io::Result<Child> {
+    let stranger = || {
+        io::Error::new(io::ErrorKind::InvalidInput, format!("{pid} is no child of this process"))
+    };
+    let pid = Pid::from_raw(pid.cast_signed()).ok_or_else(stranger)?;
+    let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
+    let look = WaitIdOptions::EXITED.union(WaitIdOptions::NOHANG).union(WaitIdOptions::NOWAIT);
+    match retry_on_intr(|| waitid(WaitId::PidFd(pidfd.as_fd()), look)) {
+        Ok(_) => Ok(Child::new(pid, pidfd)),
+        Err(rustix::io::Errno::CHILD) => Err(stranger()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+pub(crate) fn children_of_this_thread() -> Vec<u32> {
+    let path = format!("/proc/self/task/{}/children", gettid().as_raw_pid());
+    let text = fs::read_to_string(path).unwrap_or_default();
+    text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+}

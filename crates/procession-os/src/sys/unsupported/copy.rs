@@ -1,0 +1,27 @@
+//! No copies of processes.
+
+use std::io;
+
+use super::process::Child;
+use super::refused;
+use crate::copy::Copied;
+
+pub(crate) fn thread_count() -> io::Result<usize> {
+    refused("the number of threads")
+}
+
+pub(crate) fn prepare() -> io::Result<()> {
+    refused("copies of processes")
+}
+
+pub(crate) fn fork_sibling() -> io::Result<Copied> {
+    refused("copies of processes")
+}
+
+pub(crate) fn adopt(_pid: u32) -> io::Result<Child> {
+    refused("copies of processes")
+}
+
+pub(crate) fn children_of_this_thread() -> Vec<u32> {
+    Vec::new()
+}
