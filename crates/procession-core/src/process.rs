@@ -5,7 +5,7 @@ use crate::face::Code;
 use crate::message::{Role, request, response, status};
 use crate::payload::{BulkSource, Bytes, Finished, Output, Value};
 use crate::start::{StartMethod, WorkerProcess, WorkerSpec};
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 use procession_ipc::bulk::{Bulk, BulkStore, Reference};
 use procession_ipc::frame::{FLAG_BULK, Header};
 use procession_ipc::lane::ParentLane;
@@ -26,37 +26,11 @@ pub fn next_name() -> String {
     format!("Process-{}", STARTED.fetch_add(1, Ordering::Relaxed) + 1)
 }
 
-/// How a child ended, once it has.
-#[derive(Debug, Default)]
-struct End {
-    exit: Mutex<Option<Exit>>,
-    ended: Condvar,
-}
-
-impl End {
-    /// Waits for the end; `None` when the deadline passed before.
-    fn wait(&self, deadline: Option<Instant>) -> Option<Exit> {
-        let mut exit = self.exit.lock();
-        while exit.is_none() {
-            match deadline {
-                None => self.ended.wait(&mut exit),
-                Some(deadline) => {
-                    if self.ended.wait_until(&mut exit, deadline).timed_out() {
-                        break;
-                    }
-                }
-            }
-        }
-        *exit
-    }
-}
-
 /// A child that was started.
 #[derive(Debug)]
 pub struct Process {
     worker: WorkerProcess,
     lane: ParentLane,
-    end: Arc<End>,
     started: Instant,
     said_hello: bool,
     outcome: Option<Result<Value>>,
@@ -94,8 +68,6 @@ impl Process {
         let mut output = Output::new(Vec::new(), Some(&source));
         encode(&mut output).map_err(refused)?;
         let (finished, _) = output.finish();
-        let end = Arc::new(End::default());
-        let told = end.clone();
         let spec = WorkerSpec {
             role: Role::Process,
             name,
@@ -104,10 +76,8 @@ impl Process {
             method,
             patience: START_TIMEOUT,
         };
-        let (mut worker, mut lane) = WorkerProcess::launch(spec, move |exit| {
-            *told.exit.lock() = Some(exit);
-            told.ended.notify_all();
-        })?;
+        // Who waits learns of the end from the system.
+        let (mut worker, mut lane) = WorkerProcess::launch(spec, |_| {})?;
         let mut header =
             Header { kind: request::TASK, word: code, sequence: 1, ..Header::default() };
         let no_room = || Error::usage("no shared memory for the arguments");
@@ -127,7 +97,6 @@ impl Process {
         Ok(Self {
             worker,
             lane,
-            end,
             started: Instant::now(),
             said_hello: false,
             outcome: None,
@@ -147,7 +116,8 @@ impl Process {
 
     /// How it ended, if it has.
     pub fn exit(&self) -> Option<Exit> {
-        *self.end.exit.lock()
+        // A status that cannot be had is one that nobody will ever have.
+        self.child().try_reap().unwrap_or(Some(Exit::Unknown))
     }
 
     /// Waits until it has ended, or the deadline has passed (`false`). Woken by its end.
@@ -155,12 +125,17 @@ impl Process {
         // One that never says hello is not waited for without end.
         let hello_by = self.started + START_TIMEOUT;
         loop {
-            let ended = if self.said_hello {
-                self.end.wait(deadline)
-            } else {
-                self.end.wait(Some(deadline.map_or(hello_by, |deadline| deadline.min(hello_by))))
+            let until = match (self.said_hello, deadline) {
+                (true, deadline) => deadline,
+                (false, None) => Some(hello_by),
+                (false, Some(deadline)) => Some(deadline.min(hello_by)),
             };
-            if ended.is_some() {
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            if self.child().wait(left).is_err() {
+                // Out of memory for a moment.
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            if self.exit().is_some() {
                 self.read();
                 return true;
             }

@@ -8,6 +8,7 @@
 #[cfg(all(test, not(loom)))]
 mod tests;
 
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// Longest spin, about what it costs to wake an idle processor.
@@ -22,7 +23,15 @@ const LOOKS_PER_CLOCK: u32 = 64;
 pub struct Spin {
     pause: u32,
     pause_next: u32,
-    enabled: bool,
+    /// Whether this process has more than one processor; `None` until somebody would spin.
+    enabled: Option<bool>,
+}
+
+/// Whether this process has more than one processor. It takes a dozen system calls to tell, so it
+/// is asked once, and not by a child that has something to do.
+fn has_processors() -> bool {
+    static ANSWER: OnceLock<bool> = OnceLock::new();
+    *ANSWER.get_or_init(|| std::thread::available_parallelism().is_ok_and(|count| count.get() > 1))
 }
 
 impl Default for Spin {
@@ -34,14 +43,13 @@ impl Default for Spin {
 impl Spin {
     /// Spins at first where this process has more than one processor, never elsewhere.
     pub fn new() -> Self {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { pause: 0, pause_next: 1, enabled: processors > 1 }
+        Self { pause: 0, pause_next: 1, enabled: None }
     }
 
     /// Spins until `ready`, if experience says that it pays; `true` when it became ready. On
     /// `false` the caller sleeps.
     pub fn wait(&mut self, mut ready: impl FnMut() -> bool) -> bool {
-        if !self.enabled {
+        if !*self.enabled.get_or_insert_with(has_processors) {
             return false;
         }
         if self.pause > 0 {

@@ -18,7 +18,8 @@ macro_rules! owes_nothing {
         #[test]
         fn $function() {
             use crate::$sys::{
-                control, copy, exit_watch, image, memory, process, signal, surroundings, wait,
+                control, copy, exit_watch, image, leash, memory, process, signal, surroundings,
+                wait,
             };
 
             type New<T> = io::Result<(T, memory::Mapping)>;
@@ -54,6 +55,7 @@ macro_rules! owes_nothing {
             let _: fn(i32) -> ! = process::exit_now;
             let _: fn(&process::Child) -> u32 = process::Child::pid;
             let _: fn(&process::Child, i32) -> io::Result<()> = process::Child::signal;
+            let _: fn(&process::Child, Option<Duration>) -> io::Result<bool> = process::Child::wait;
             let _: fn(&process::Child) -> io::Result<Option<Exit>> = process::Child::try_reap;
 
             let _: fn() -> io::Result<usize> = copy::thread_count;
@@ -61,6 +63,10 @@ macro_rules! owes_nothing {
             let _: fn() -> io::Result<Copied> = copy::fork_sibling;
             let _: fn(u32) -> io::Result<process::Child> = copy::adopt;
             let _: fn() -> Vec<u32> = copy::children_of_this_thread;
+
+            let _: fn() -> io::Result<(Handle, Handle)> = leash::pair;
+            let _: fn(&Handle) -> BorrowedHandle<'_> = leash::lend;
+            let _: fn(Handle) -> io::Result<bool> = leash::wear;
 
             use surroundings::Folder;
             type Streams = (u8, Vec<BorrowedHandle<'static>>);

@@ -11,6 +11,7 @@
 //! | [`wait`] | sleeping on a word and waking its sleepers, across processes |
 //! | [`control`] | whole messages with handles attached, between parent and worker |
 //! | [`process`] | launching a worker, signalling it, collecting its status |
+//! | [`leash`] | ending a process with the one that holds its leash |
 //! | [`copy`] | copying a process of one thread, and taking charge of the copy |
 //! | [`surroundings`] | environment, working folder and streams, for a copy of an older process |
 //! | [`exit_watch`] | one thread that learns of the end of many workers |
@@ -32,7 +33,8 @@
 //! | `memory` | `Memory`, `Mapping` | `Memory::{create, accept, bytes, map, handle}`, `Mapping::{as_ptr, len}`; `Mapping` unmaps on drop |
 //! | `wait` | | `WORDS_MAX`, `wait`, `wait_any`, `wake_one`, `wake_all` |
 //! | `control` | `Control` | `Control::{pair, send, recv, handle, from_handle, inherit_token, from_inherited}` |
-//! | `process` | `Child` | `launch`, `bind_life_to_parent`, `parent_pid`, `exit_now`, `Child::{pid, signal, try_reap}` |
+//! | `process` | `Child` | `launch`, `bind_life_to_parent`, `parent_pid`, `exit_now`, `Child::{pid, signal, wait, try_reap}` |
+//! | `leash` | | `pair`, `lend`, `wear` |
 //! | `copy` | | `thread_count`, `prepare`, `fork_sibling`, `adopt`, `children_of_this_thread` |
 //! | `surroundings` | `Folder` | `Folder::current`, `open_folder`, `lend`, `enter`, `streams`, `replace_stream`, `bytes_of`, `string_of`, `set_variables` |
 //! | `exit_watch` | `Watcher` | `Watcher::{new, add, add_control, remove, remove_control, wait, wake}` |
@@ -50,6 +52,7 @@ pub mod early;
 pub mod exit_watch;
 pub mod handle;
 pub mod image;
+pub mod leash;
 pub mod memory;
 pub mod process;
 pub mod signal;

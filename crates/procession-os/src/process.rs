@@ -8,6 +8,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::control::Control;
 use crate::signal;
@@ -94,6 +95,16 @@ impl Child {
     /// As [`Child::signal`].
     pub fn kill(&self) -> io::Result<()> {
         self.signal(signal::KILL)
+    }
+
+    /// Waits until the process has ended, for at most `timeout`; `false` when that has passed. A
+    /// signal to this process may end the wait early, as if the time had passed.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the system is out of memory.
+    pub fn wait(&self, timeout: Option<Duration>) -> io::Result<bool> {
+        self.sys.wait(timeout)
     }
 
     /// Collects the status if the process has ended, and gives `None` if it runs. Never blocks.

@@ -9,7 +9,7 @@ mod signals;
 mod watchdog;
 
 pub use future::block_on;
-pub use harness::{Harness, wait_for};
+pub use harness::{Harness, by, wait_for};
 pub use leaks::Leaks;
 pub use random::Random;
 pub use signals::send;

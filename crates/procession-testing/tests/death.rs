@@ -1,6 +1,6 @@
 //! Workers that are killed at random, and the deaths of whole programs.
 
-use procession::Pool;
+use procession::{Pool, StartMethod};
 use procession_testing::{Harness, Random, send, wait_for};
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 const LIMIT: Duration = Duration::from_secs(300);
 const TASKS: u64 = 10_000;
+const METHODS: [StartMethod; 2] = [StartMethod::Spawn, StartMethod::ForkServer];
 
 /// Marks the task as begun in a file that outlives its worker, then works for a moment.
 fn work(index: u64, marks: String) -> u64 {
@@ -146,10 +147,11 @@ impl Drop for Program {
 }
 
 /// Starts the tree of processes; gives the pids of all but its root.
-fn start_tree(temporary: &Path) -> (Program, Vec<u32>) {
+fn start_tree(temporary: &Path, method: StartMethod) -> (Program, Vec<u32>) {
     let note = temporary.join("note");
     let mut command = Command::new(env!("CARGO_BIN_EXE_tree"));
-    let mut program = Program::start(command.arg(&note).env("TMPDIR", temporary));
+    command.arg(&note).arg(method.to_string()).env("TMPDIR", temporary);
+    let mut program = Program::start(&mut command);
     let numbers = |text: &str| -> Vec<u32> {
         text.trim().trim_matches(['[', ']']).split(", ").map(|n| n.parse().unwrap()).collect()
     };
@@ -166,13 +168,14 @@ fn when_the_program_dies_nothing_of_it_is_left() {
     let temporary = scratch("tree");
     fs::create_dir(&temporary).unwrap();
     let before = droppings(&temporary);
-    for (signal, to_group) in [
+    let deaths = [
         (libc::SIGKILL, false),
         (libc::SIGTERM, false),
         (libc::SIGINT, true),
         (libc::SIGABRT, false),
-    ] {
-        let (mut program, pids) = start_tree(&temporary);
+    ];
+    for (method, (signal, to_group)) in METHODS.into_iter().flat_map(|m| deaths.map(|d| (m, d))) {
+        let (mut program, pids) = start_tree(&temporary, method);
         // One that cannot notice anything by itself.
         assert!(send(pids[2] as i32, libc::SIGSTOP));
         program.signal(signal, to_group);
@@ -182,7 +185,8 @@ fn when_the_program_dies_nothing_of_it_is_left() {
         wait_for("the whole tree is gone", Duration::from_secs(20), || {
             pids.iter().all(|pid| !is_alive(*pid))
         });
-        println!("signal {signal}: all gone after {:?}", start.elapsed());
+        println!("{method}, signal {signal}: all gone after {:?}", start.elapsed());
+        // It ends when nobody has the other ends of the streams any more, templates included.
         assert_eq!(program.rest(), "", "a quiet death");
         assert_eq!(droppings(&temporary), before);
     }
@@ -192,11 +196,14 @@ fn when_the_program_dies_nothing_of_it_is_left() {
 #[procession::test]
 fn a_program_that_handles_the_interrupt_keeps_its_pool() {
     let _harness = Harness::start("a handled interrupt", LIMIT);
-    let mut program = Program::start(Command::new(env!("CARGO_BIN_EXE_tree")).arg("handle"));
-    assert_eq!(program.first_line(), "ready\n");
-    program.signal(libc::SIGINT, true);
-    assert_eq!(program.rest(), "kept\n");
-    assert!(program.0.wait().unwrap().success());
+    for method in METHODS {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tree"));
+        let mut program = Program::start(command.args(["handle", &method.to_string()]));
+        assert_eq!(program.first_line(), "ready\n");
+        program.signal(libc::SIGINT, true);
+        assert_eq!(program.rest(), "kept\n");
+        assert!(program.0.wait().unwrap().success());
+    }
 }
 
 #[procession::test]

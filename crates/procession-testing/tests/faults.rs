@@ -337,3 +337,16 @@ fn a_waiting_thread_is_woken_when_the_pool_is_terminated() {
         assert!(waiters.into_iter().all(|waiter| waiter.join().unwrap()));
     });
 }
+
+procession_testing::again_by!(Spawn in spawned:
+    a_fault_costs_the_item_that_ran_and_nothing_else,
+    a_map_runs_everything_and_reports_the_first_failure,
+    a_failing_initializer_breaks_the_pool_after_a_few_tries,
+    an_initializer_that_does_not_return_is_given_up,
+    a_worker_that_dies_idle_is_replaced_and_nothing_is_lost,
+    children_that_cannot_be_workers_break_the_pool_with_the_reason,
+    what_cannot_be_encoded_or_decoded_is_named,
+    join_reports_a_failure_that_nobody_looked_at,
+    a_dropped_or_terminated_pool_fails_its_tasks_and_leaves_no_worker,
+    a_waiting_thread_is_woken_when_the_pool_is_terminated,
+);

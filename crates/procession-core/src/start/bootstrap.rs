@@ -8,6 +8,8 @@ use crate::message::{Boot, Parcel};
 use crate::worker;
 use procession_ipc::lane::WorkerLane;
 use procession_os::control::{Control, Received};
+use procession_os::handle::Handle;
+use procession_os::leash::Leash;
 use procession_os::memory::Memory;
 use procession_os::process::exit_now;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -152,7 +154,7 @@ fn bind_life(parent_pid: u32) {
     match procession_os::process::bind_life_to_parent(parent_pid) {
         Ok(true) => {}
         Ok(false) => exit_now(REFUSED),
-        Err(_) => {} // The control channel's end says the same a little later.
+        Err(_) => {} // The leash does the same.
     }
 }
 
@@ -163,6 +165,24 @@ fn work((boot, lane): (Boot, WorkerLane), control: Control) -> ! {
 
 fn receive_calling(control: &Control) -> Calling {
     receive_boot(control).unwrap_or_else(|why| refuse(control, why))
+}
+
+/// Whether the kernel ends this process with its parent, whatever this process does.
+static IS_LEASHED: AtomicBool = AtomicBool::new(false);
+
+/// Whether the kernel ends this process with its parent, whatever this process does.
+pub(crate) fn is_leashed() -> bool {
+    IS_LEASHED.load(Ordering::Relaxed)
+}
+
+fn put_on_leash(handle: Option<Handle>) -> std::result::Result<(), String> {
+    let leash = handle.map(Leash::from_handle).ok_or("a child got no leash")?;
+    match leash.wear() {
+        Ok(true) => IS_LEASHED.store(true, Ordering::Relaxed),
+        Ok(false) => exit_now(REFUSED), // The parent is gone.
+        Err(_) => {}                    // The control channel's end says the same.
+    }
+    Ok(())
 }
 
 fn receive_boot(control: &Control) -> std::result::Result<Calling, String> {
@@ -187,6 +207,7 @@ fn receive_boot(control: &Control) -> std::result::Result<Calling, String> {
         Some(Parcel::Template(preload)) => return Ok(Calling::Template(preload)),
         _ => return Err("a child got a boot parcel that makes no sense".into()),
     };
+    put_on_leash(handles.pop())?;
     let mut memory = handles.into_iter().map(Memory::accept);
     let mut next = || -> std::result::Result<Memory, String> {
         let memory = memory.next().ok_or("a child got no lane")?;

@@ -57,9 +57,9 @@ impl FromStr for StartMethod {
 static CHOSEN: Mutex<Option<StartMethod>> = Mutex::new(None);
 
 /// Chooses how the children of this process are made from now on, where a pool or process does not
-/// say. May be called at any time and any number of times.
-pub fn set_start_method(method: StartMethod) {
-    *CHOSEN.lock() = Some(method);
+/// say; `None` leaves it to procession again. May be called at any time and any number of times.
+pub fn set_start_method(method: impl Into<Option<StartMethod>>) {
+    *CHOSEN.lock() = method.into();
 }
 
 /// How children are made where a pool or process does not say.

@@ -55,6 +55,8 @@ fn prepare(preload: Option<Code>) -> Result<(), String> {
     if let Some(code) = preload {
         run_preload(code)?;
     }
+    // Once for all copies.
+    let _ = procession_ipc::spin::Spin::new().wait(|| true);
     // What it has left in a buffer would be written by every copy. A stream that does not take it
     // now does not take it later.
     let _ = std::io::stdout().flush();

@@ -10,6 +10,7 @@ use procession_ipc::bulk::{Bulk, BulkView, Reference};
 use procession_ipc::lane::{LaneWatch, ParentLane};
 use procession_ipc::layout::BULK_MAX;
 use procession_os::control::{Control, Received};
+use procession_os::leash::{Hold, Leash};
 use procession_os::memory::Memory;
 use procession_os::process::{Child, Exit};
 use std::collections::{HashMap, HashSet};
@@ -35,6 +36,7 @@ pub(crate) struct WorkerProcess {
     id: WorkerId,
     child: Arc<Child>,
     control: Control,
+    _hold: Hold,
     views: HashMap<u64, Arc<BulkView>>,
     sent: HashSet<u64>,
     refusal: Option<String>,
@@ -80,6 +82,7 @@ impl WorkerProcess {
         let channel = |source| Error::system("cannot make a control channel", source);
         let (lane, [memory_a, memory_b]) = ParentLane::create().map_err(memory)?;
         let (control, childs_end) = Control::pair().map_err(channel)?;
+        let (hold, leash) = Leash::pair().map_err(channel)?;
         let boot = Boot {
             role: spec.role,
             name: spec.name.clone(),
@@ -87,7 +90,10 @@ impl WorkerProcess {
             generation: spec.generation,
         };
         control
-            .send(&Parcel::Boot(boot).to_bytes(), &[memory_a.handle(), memory_b.handle()])
+            .send(
+                &Parcel::Boot(boot).to_bytes(),
+                &[memory_a.handle(), memory_b.handle(), leash.handle()],
+            )
             .map_err(channel)?;
         let answer: Answer = launcher::launch(way, childs_end, spec.patience, on_exit)?;
         let made = |child: Arc<Child>| {
@@ -101,6 +107,7 @@ impl WorkerProcess {
                 id,
                 child,
                 control,
+                _hold: hold,
                 views: HashMap::new(),
                 sent: HashSet::new(),
                 refusal: None,

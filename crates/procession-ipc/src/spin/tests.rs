@@ -4,7 +4,7 @@ use super::{PAUSE_MAX, Spin};
 use std::cell::Cell;
 
 fn spin() -> Spin {
-    Spin { pause: 0, pause_next: 1, enabled: true }
+    Spin { pause: 0, pause_next: 1, enabled: Some(true) }
 }
 
 #[test]
@@ -35,6 +35,6 @@ fn failures_double_the_waits_that_sleep_at_once() {
 
 #[test]
 fn with_one_processor_nobody_spins() {
-    let mut spin = Spin { enabled: false, ..spin() };
+    let mut spin = Spin { enabled: Some(false), ..spin() };
     assert!(!spin.wait(|| panic!("does not look")));
 }

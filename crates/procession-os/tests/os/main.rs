@@ -6,6 +6,7 @@
 #![cfg(target_os = "linux")]
 
 mod control;
+mod copy;
 mod exit_watch;
 mod image;
 mod memory;

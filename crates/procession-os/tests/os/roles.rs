@@ -6,11 +6,14 @@ use std::ffi::OsString;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{env, fs, io, iter};
 
-use procession_os::control::Control;
+use procession_os::control::{Control, Received};
+use procession_os::copy::{self, Copied};
 use procession_os::image;
+use procession_os::leash::Leash;
 use procession_os::memory::{Access, Memory};
 use procession_os::process::{Exit, Launch, bind_life_to_parent, exit_now, launch, parent_pid};
 use procession_os::signal::prepare_worker;
+use procession_os::surroundings;
 use procession_os::wait;
 use rustix::io::{Errno, dup};
 use rustix::process::{Resource, Rlimit, WaitOptions, setrlimit, wait as wait_for_child};
@@ -43,6 +46,10 @@ pub(crate) extern "C" fn play() {
         "be bound" => be_bound(),
         "limit file sizes" => limit_file_sizes(),
         "run out of descriptors" => run_out_of_descriptors(),
+        "be on a leash" => be_on_a_leash(),
+        "wear what nobody holds" => wear_what_nobody_holds(),
+        "be copied" => be_copied(),
+        "be copied with a thread" => be_copied_with_a_thread(),
         "be bound to a stranger" => i32::from(bind_life_to_parent(u32::MAX).expect("a binding")),
         other => panic!("there is no role {other:?}"),
     };
@@ -236,4 +243,59 @@ fn run_out_of_descriptors() -> i32 {
     assert_eq!(error.raw_os_error(), Some(libc::EMFILE));
     let children = wait_for_child(WaitOptions::NOHANG);
     i32::from(children.err() != Some(Errno::CHILD))
+}
+
+/// Wears the leash that the parent sends, and waits for more than its life.
+fn be_on_a_leash() -> i32 {
+    let control = control();
+    let (_, mut handles) = receive(&control);
+    let is_held = Leash::from_handle(handles.remove(0)).wear().expect("a leash");
+    assert!(is_held, "the parent holds it");
+    control.send(b"worn", &[]).expect("the parent listens");
+    await_closed(&control);
+    1
+}
+
+/// Checks that an end that came before is told.
+fn wear_what_nobody_holds() -> i32 {
+    let (hold, leash) = Leash::pair().expect("a leash");
+    drop(hold);
+    i32::from(leash.wear().expect("a leash"))
+}
+
+/// Copies itself again and again, as told. A copy tells what it finds.
+fn be_copied() -> i32 {
+    let control = control();
+    copy::prepare().expect("this process has one thread");
+    let (mut bytes, mut handles) = (Vec::new(), Vec::new());
+    while control.recv(&mut bytes, &mut handles, true).expect("an order") == Received::Message {
+        match copy::fork_sibling().expect("a copy") {
+            Copied::Original(pid) => {
+                control.send(&pid.to_ne_bytes(), &[]).expect("the parent listens");
+            }
+            Copied::Copy => {
+                let own = Control::from_handle(handles.remove(0)).expect("a channel");
+                surroundings::apply(&bytes[1..], bytes[0], handles).expect("surroundings");
+                let thread = std::thread::spawn(copy::thread_count);
+                let count = thread.join().expect("a copy can have threads").expect("a count");
+                let found = format!("{} {} {count}", std::process::id(), parent_pid());
+                own.send(found.as_bytes(), &[]).expect("the parent listens");
+                await_closed(&own);
+                return 7;
+            }
+        }
+    }
+    0
+}
+
+/// Checks that a process with another thread is not copied.
+fn be_copied_with_a_thread() -> i32 {
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let thread = std::thread::spawn(move || stopped.recv());
+    assert_eq!(copy::thread_count().expect("a count"), 2);
+    copy::prepare().expect_err("there is another thread");
+    copy::fork_sibling().expect_err("there is another thread");
+    drop(stop);
+    assert!(thread.join().is_ok());
+    0
 }

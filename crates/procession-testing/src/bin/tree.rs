@@ -1,10 +1,10 @@
-//! A program with busy, sleeping and nested workers, which is then killed or interrupted. Prints the
-//! pids of its workers, then runs until it is ended. With `handle` it handles SIGINT, keeps its
-//! pool, and exits by itself.
+//! A program with busy, sleeping and nested workers, made by the start method in its second argument,
+//! which is then killed or interrupted. Prints the pids of its workers, then runs until it is ended.
+//! With `handle` in place of a path it handles SIGINT, keeps its pool, and exits by itself.
 
 #![allow(unsafe_code)]
 
-use procession::{Pool, Process};
+use procession::{Pool, Process, StartMethod};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -63,6 +63,8 @@ fn keep_the_pool() -> procession::Result<()> {
 #[expect(clippy::print_stdout, reason = "the test reads it")]
 fn main() -> procession::Result<()> {
     let argument = std::env::args().nth(1).expect("a path, or `handle`");
+    let method = std::env::args().nth(2).expect("a start method");
+    procession::set_start_method(method.parse::<StartMethod>()?);
     if argument == "handle" {
         return keep_the_pool();
     }

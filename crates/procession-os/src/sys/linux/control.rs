@@ -8,7 +8,7 @@ use rustix::cmsg_space;
 use rustix::io::{Errno, FdFlags, fcntl_dupfd_cloexec, fcntl_getfd, fcntl_setfd, retry_on_intr};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
-    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg,
+    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recv, recvmsg,
     sendmsg, socketpair, sockopt,
 };
 
@@ -65,10 +65,13 @@ impl Control {
         } else {
             RecvFlags::CMSG_CLOEXEC.union(RecvFlags::DONTWAIT)
         };
-        bytes.resize(MESSAGE_BYTES_MAX, 0);
         let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(HANDLES_MAX))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let mut receive = || {
+            // Most messages are short, and fresh memory for the longest would cost more than a call.
+            let look = flags.union(RecvFlags::PEEK).union(RecvFlags::TRUNC);
+            let (_, length) = retry_on_intr(|| recv(&self.socket, &mut [0; 0], look))?;
+            bytes.resize(length.min(MESSAGE_BYTES_MAX), 0);
             retry_on_intr(|| {
                 recvmsg(&self.socket, &mut [IoSliceMut::new(bytes)], &mut ancillary, flags)
             })

@@ -9,16 +9,16 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, IntoRawFd};
+use std::os::fd::{AsRawFd, IntoRawFd};
 use std::os::unix::fs::MetadataExt;
 use std::ptr;
 
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::retry_on_intr;
-use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use rustix::thread::{get_clear_child_tid_address, gettid};
 
-use super::process::Child;
+use super::process::{Child, keep};
 use crate::copy::Copied;
 
 /// What `clone3` is told, as the kernel lays it out: its second version, of 5.5.
@@ -133,11 +133,11 @@ pub(crate) fn adopt(pid: u32) -> io::Result<Child> {
     let stranger = || {
         io::Error::new(io::ErrorKind::InvalidInput, format!("{pid} is no child of this process"))
     };
-    let pid = Pid::from_raw(pid.cast_signed()).ok_or_else(stranger)?;
-    let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or_else(stranger)?;
+    // Its own children keep their ids until this process waits for them.
     let look = WaitIdOptions::EXITED.union(WaitIdOptions::NOHANG).union(WaitIdOptions::NOWAIT);
-    match retry_on_intr(|| waitid(WaitId::PidFd(pidfd.as_fd()), look)) {
-        Ok(_) => Ok(Child::new(pid, pidfd)),
+    match retry_on_intr(|| waitid(WaitId::Pid(pid), look)) {
+        Ok(_) => keep(pid),
         Err(rustix::io::Errno::CHILD) => Err(stranger()),
         Err(errno) => Err(errno.into()),
     }

@@ -4,6 +4,7 @@ pub(crate) mod control;
 pub(crate) mod copy;
 pub(crate) mod exit_watch;
 pub(crate) mod image;
+pub(crate) mod leash;
 pub(crate) mod memory;
 mod notes;
 pub(crate) mod process;

@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::{Errno, retry_on_intr};
@@ -28,8 +29,13 @@ pub(crate) fn launch(launch: &Launch<'_>) -> io::Result<Child> {
             result => result?,
         },
     };
+    keep(pid)
+}
+
+/// Takes charge of a child that nobody has waited for.
+pub(super) fn keep(pid: Pid) -> io::Result<Child> {
     match process::pidfd_open(pid, PidfdFlags::empty()) {
-        Ok(pidfd) => Ok(Child::new(pid, pidfd)),
+        Ok(pidfd) => Ok(Child { pid, pidfd }),
         Err(errno) => {
             end_unwatched(pid);
             Err(errno.into())
@@ -63,10 +69,6 @@ pub(crate) struct Child {
 }
 
 impl Child {
-    pub(super) fn new(pid: Pid, pidfd: OwnedFd) -> Child {
-        Child { pid, pidfd }
-    }
-
     pub(crate) fn pid(&self) -> u32 {
         self.pid.as_raw_pid().cast_unsigned()
     }
@@ -94,9 +96,18 @@ impl Child {
     }
 
     fn has_ended(&self) -> io::Result<bool> {
+        self.wait(Some(Duration::ZERO))
+    }
+
+    pub(crate) fn wait(&self, timeout: Option<Duration>) -> io::Result<bool> {
+        // A time that has no representation is never over.
+        let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
         let mut polled = [PollFd::new(&self.pidfd, PollFlags::IN)];
-        let ready = retry_on_intr(|| poll(&mut polled, Some(&Timespec::default())))?;
-        Ok(ready > 0)
+        match poll(&mut polled, timeout.as_ref()) {
+            Ok(ready) => Ok(ready > 0),
+            Err(Errno::INTR) => Ok(false),
+            Err(errno) => Err(errno.into()),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! No processes.
 
 use std::io;
+use std::time::Duration;
 
 use super::{Never, refused};
 use crate::process::{Exit, Launch};
@@ -18,6 +19,10 @@ impl Child {
     }
 
     pub(crate) fn signal(&self, _number: i32) -> io::Result<()> {
+        match self.0 {}
+    }
+
+    pub(crate) fn wait(&self, _timeout: Option<Duration>) -> io::Result<bool> {
         match self.0 {}
     }
 

@@ -1,0 +1,18 @@
+//! No leashes.
+
+use std::io;
+
+use super::refused;
+use crate::handle::{BorrowedHandle, Handle};
+
+pub(crate) fn pair() -> io::Result<(Handle, Handle)> {
+    refused("leashes")
+}
+
+pub(crate) fn lend(_handle: &Handle) -> BorrowedHandle<'_> {
+    unreachable!("no leash was made on this system")
+}
+
+pub(crate) fn wear(_leash: Handle) -> io::Result<bool> {
+    refused("leashes")
+}
