@@ -1,6 +1,7 @@
 //! Scenarios, who takes part in them, and how they take turns.
 
 use crate::busy::BusyLoops;
+use crate::rivals::python;
 use crate::watchdog::Watchdog;
 use std::error::Error;
 use std::io::IsTerminal;
@@ -48,7 +49,7 @@ pub(crate) enum Figure {
 }
 
 /// What a sample is. Less is better for all of them.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Unit {
     /// Nanoseconds of one run.
     Time,
@@ -60,6 +61,8 @@ pub(crate) enum Unit {
     Bytes,
     /// A number of something.
     Count,
+    /// How many times as much as the least that is possible.
+    Ratio,
 }
 
 /// One turn: samples in the unit of the scenario.
@@ -72,10 +75,53 @@ pub(crate) struct Contender {
     pub(crate) turn: Turn,
 }
 
+impl Contender {
+    fn new(kind: Kind, name: impl Into<String>, turn: Turn) -> Self {
+        Self { kind, name: name.into(), turn }
+    }
+
+    /// Raw code.
+    pub(crate) fn limit(
+        name: impl Into<String>,
+        turn: impl Fn(Plan) -> Outcome<Vec<f64>> + 'static,
+    ) -> Self {
+        Self::new(Kind::Limit, name, Box::new(turn))
+    }
+
+    /// A rival within one process.
+    pub(crate) fn threads(
+        name: impl Into<String>,
+        turn: impl Fn(Plan) -> Outcome<Vec<f64>> + 'static,
+    ) -> Self {
+        Self::new(Kind::Threads, name, Box::new(turn))
+    }
+
+    /// A rival with processes of its own.
+    pub(crate) fn rival(
+        name: impl Into<String>,
+        turn: impl Fn(Plan) -> Outcome<Vec<f64>> + 'static,
+    ) -> Self {
+        Self::new(Kind::Processes, name, Box::new(turn))
+    }
+
+    pub(crate) fn ours(
+        name: impl Into<String>,
+        turn: impl Fn(Plan) -> Outcome<Vec<f64>> + 'static,
+    ) -> Self {
+        Self::new(Kind::Ours, name, Box::new(turn))
+    }
+
+    /// A rival from Python, where there is one.
+    pub(crate) fn python(name: &str, scenario: &'static str, arguments: &[u64]) -> Option<Self> {
+        let arguments = arguments.to_vec();
+        python::is_here().then(|| Self::rival(name, move |_| python::run(scenario, &arguments)))
+    }
+}
+
 /// One kind of work, done by all contenders in turn.
 pub(crate) struct Scenario {
-    pub(crate) name: &'static str,
-    pub(crate) about: &'static str,
+    pub(crate) name: String,
+    pub(crate) about: String,
     pub(crate) unit: Unit,
     /// What is compared: the median, or the mean where most calls are quick and few take all the
     /// time.
@@ -84,7 +130,39 @@ pub(crate) struct Scenario {
     pub(crate) rounds_max: usize,
     /// Busy loops that run beside.
     pub(crate) busy: usize,
+    /// The first of ours is the one that is like the rivals; the others vary it.
     pub(crate) contenders: Vec<Contender>,
+}
+
+impl Scenario {
+    /// One whose turns are short, that compares medians, on cores that are left to it.
+    pub(crate) fn new(
+        name: impl Into<String>,
+        about: impl Into<String>,
+        unit: Unit,
+        contenders: Vec<Contender>,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            about: about.into(),
+            unit,
+            figure: Figure::Median,
+            rounds_max: usize::MAX,
+            busy: 0,
+            contenders,
+        }
+    }
+
+    /// With so many rounds at most.
+    pub(crate) fn rounds(self, rounds_max: usize) -> Self {
+        Self { rounds_max, ..self }
+    }
+
+    /// With so many busy loops beside, comparing means: a median does not see the few calls that
+    /// lose a whole slice of the scheduler.
+    pub(crate) fn beside_busy_loops(self, busy: usize) -> Self {
+        Self { busy, figure: Figure::Mean, ..self }
+    }
 }
 
 /// What one contender did.

@@ -9,6 +9,7 @@
 mod busy;
 mod cli;
 mod harness;
+mod kernels;
 mod limits;
 mod machine;
 mod ours;
@@ -54,7 +55,7 @@ fn bench() -> Outcome<bool> {
     let machine = machine::Machine::look();
     table::header(&machine, options.plan);
     let mut report = report::Report::new(machine, options.plan);
-    for scenario in scenarios.iter().filter(|scenario| options.wants(scenario.name)) {
+    for scenario in scenarios.iter().filter(|scenario| options.wants(&scenario.name)) {
         let measured = harness::run(scenario, options.plan);
         let entry = report::Entry::new(scenario, &measured);
         table::scenario(&entry);

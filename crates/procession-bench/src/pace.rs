@@ -25,13 +25,7 @@ impl Pace {
     /// Makes the calls and gives the nanoseconds that each took. Calls without a pause share their
     /// readings of the clock, so that each sample contains one.
     pub(crate) fn time(self, mut call: impl FnMut() -> Outcome<()>) -> Outcome<Vec<f64>> {
-        let start = Instant::now();
-        for _ in 0..self.warm_up {
-            call()?;
-            if start.elapsed() >= self.at_most / 2 {
-                break;
-            }
-        }
+        self.warm(&mut call)?;
         let mut samples = Vec::with_capacity(self.calls.min(1 << 20));
         let start = Instant::now();
         let mut before = start;
@@ -49,6 +43,33 @@ impl Pace {
             before = now;
         }
         Ok(samples)
+    }
+
+    /// As [`time`](Self::time), with something made for each call before its clock starts.
+    pub(crate) fn time_prepared<T>(
+        self,
+        mut make: impl FnMut() -> T,
+        mut call: impl FnMut(T) -> Outcome<()>,
+    ) -> Outcome<Vec<f64>> {
+        self.warm(&mut || call(make()))?;
+        let mut samples = Vec::new();
+        let start = Instant::now();
+        while samples.len() < self.calls && (samples.is_empty() || start.elapsed() < self.at_most) {
+            let made = make();
+            samples.push(time_once(|| call(made))?);
+        }
+        Ok(samples)
+    }
+
+    fn warm(self, call: &mut dyn FnMut() -> Outcome<()>) -> Outcome<()> {
+        let start = Instant::now();
+        for _ in 0..self.warm_up {
+            call()?;
+            if start.elapsed() >= self.at_most / 2 {
+                break;
+            }
+        }
+        Ok(())
     }
 }
 

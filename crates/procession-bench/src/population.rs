@@ -69,6 +69,14 @@ pub(crate) fn unique_bytes(pid: u32) -> Outcome<f64> {
     Ok(kibibytes * 1024.0)
 }
 
+/// Memory of this process that is in use now, shared or not, in bytes.
+pub(crate) fn resident_bytes() -> Outcome<f64> {
+    let text = std::fs::read_to_string("/proc/self/status")?;
+    let names = ["RssAnon:", "RssShmem:"];
+    let kibibytes: f64 = names.iter().filter_map(|name| field::<f64>(&text, name)).sum();
+    Ok(kibibytes * 1024.0)
+}
+
 /// Context switches of some threads so far, both kinds.
 pub(crate) fn switches(threads: &[String]) -> f64 {
     let of = |folder: &String| {

@@ -17,8 +17,8 @@ pub(crate) struct Report {
 /// One scenario.
 #[derive(Debug, Serialize)]
 pub(crate) struct Entry {
-    pub(crate) name: &'static str,
-    pub(crate) about: &'static str,
+    pub(crate) name: String,
+    pub(crate) about: String,
     /// What the figures are: nanoseconds, bytes or a count. Less is better.
     pub(crate) unit: String,
     #[serde(skip)]
@@ -82,14 +82,15 @@ impl Entry {
             }
         }
         Self {
-            name: scenario.name,
-            about: scenario.about,
+            name: scenario.name.clone(),
+            about: scenario.about.clone(),
             unit: match scenario.unit {
                 Unit::Time => "ns".into(),
                 Unit::TimePer(what) => format!("ns per {what}"),
                 Unit::TimeFor(bytes) => format!("ns for {bytes} bytes"),
                 Unit::Bytes => "bytes".into(),
                 Unit::Count => "count".into(),
+                Unit::Ratio => "times the least possible".into(),
             },
             shown_as: scenario.unit,
             figure,

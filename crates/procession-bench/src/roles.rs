@@ -1,6 +1,8 @@
 //! What helper processes do that the limits and rivals start from this executable.
 
 use crate::harness::Outcome;
+use crate::ours::items::{Point, work_on_all};
+use crate::ours::work;
 use crate::rivals::ipc_channel;
 use std::io::{self, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
@@ -12,30 +14,47 @@ pub(crate) enum Role {
     Exit,
     /// Sends each message back, from standard input to standard output.
     Echo,
+    /// Answers each number with so many bytes.
+    Make,
     /// Sends each number back over ipc-channel.
     IpcNumbers,
     /// Sends each vector of bytes back over ipc-channel.
     IpcBytes,
+    /// Sends each vector of numbers back over ipc-channel.
+    IpcFloats,
     /// Sends each piece of shared memory back over ipc-channel, copied.
     IpcShared,
-    /// Squares the numbers of each vector, over ipc-channel.
+    /// Answers each number with so many bytes over ipc-channel.
+    IpcMake,
+    /// Answers each vector of bytes with its length over ipc-channel.
+    IpcLength,
+    /// Does the work of each vector of integers over ipc-channel.
     IpcSquares,
+    /// The same with small structs.
+    IpcPoints,
+    /// The same with strings.
+    IpcStrings,
 }
 
-const ROLES: [Role; 6] =
-    [Role::Exit, Role::Echo, Role::IpcNumbers, Role::IpcBytes, Role::IpcShared, Role::IpcSquares];
+const ROLES: [(Role, &str); 12] = [
+    (Role::Exit, "role:exit"),
+    (Role::Echo, "role:echo"),
+    (Role::Make, "role:make"),
+    (Role::IpcNumbers, "role:ipc-numbers"),
+    (Role::IpcBytes, "role:ipc-bytes"),
+    (Role::IpcFloats, "role:ipc-floats"),
+    (Role::IpcShared, "role:ipc-shared"),
+    (Role::IpcMake, "role:ipc-make"),
+    (Role::IpcLength, "role:ipc-length"),
+    (Role::IpcSquares, "role:ipc-squares"),
+    (Role::IpcPoints, "role:ipc-points"),
+    (Role::IpcStrings, "role:ipc-strings"),
+];
 
 impl Role {
     /// How it is named on the command line.
     pub(crate) fn argument(self) -> &'static str {
-        match self {
-            Self::Exit => "role:exit",
-            Self::Echo => "role:echo",
-            Self::IpcNumbers => "role:ipc-numbers",
-            Self::IpcBytes => "role:ipc-bytes",
-            Self::IpcShared => "role:ipc-shared",
-            Self::IpcSquares => "role:ipc-squares",
-        }
+        ROLES.iter().find(|(role, _)| *role == self).map_or("", |(_, name)| name)
     }
 }
 
@@ -43,18 +62,24 @@ impl Role {
 pub(crate) fn run() -> Option<ExitCode> {
     let mut arguments = std::env::args().skip(1);
     let first = arguments.next()?;
-    let role = ROLES.into_iter().find(|role| role.argument() == first)?;
+    let (role, _) = ROLES.into_iter().find(|(_, name)| *name == first)?;
     if role == Role::Exit {
         return Some(ExitCode::SUCCESS);
     }
     let server = arguments.next().unwrap_or_default();
     let played = match role {
         Role::Exit => Ok(()),
-        Role::Echo => echo().map_err(Into::into),
-        Role::IpcNumbers => ipc_channel::serve::<u64>(server, |number| number),
-        Role::IpcBytes => ipc_channel::serve::<Vec<u8>>(server, |bytes| bytes),
+        Role::Echo => answer(|_| {}).map_err(Into::into),
+        Role::Make => answer(make).map_err(Into::into),
+        Role::IpcNumbers => ipc_channel::serve(server, work::echo),
+        Role::IpcBytes => ipc_channel::serve(server, work::bytes_back),
+        Role::IpcFloats => ipc_channel::serve(server, work::floats_back),
         Role::IpcShared => ipc_channel::serve(server, ipc_channel::copy_shared),
-        Role::IpcSquares => ipc_channel::serve(server, ipc_channel::squares),
+        Role::IpcMake => ipc_channel::serve(server, work::make_bytes),
+        Role::IpcLength => ipc_channel::serve(server, work::length_of),
+        Role::IpcSquares => ipc_channel::serve(server, work_on_all::<u64>),
+        Role::IpcPoints => ipc_channel::serve(server, work_on_all::<Point>),
+        Role::IpcStrings => ipc_channel::serve(server, work_on_all::<String>),
     };
     Some(match played {
         Ok(()) => ExitCode::SUCCESS,
@@ -65,14 +90,21 @@ pub(crate) fn run() -> Option<ExitCode> {
     })
 }
 
-/// Sends messages back until the end of the input.
-fn echo() -> io::Result<()> {
+/// Answers messages until the end of the input, each with itself as changed.
+fn answer(change: fn(&mut Vec<u8>)) -> io::Result<()> {
     let (mut input, mut output) = (io::stdin().lock(), io::stdout().lock());
     let mut message = Vec::new();
     while receive(&mut input, &mut message)? {
+        change(&mut message);
         send(&mut output, &message)?;
     }
     Ok(())
+}
+
+/// Makes as many bytes of a number as it says.
+fn make(message: &mut Vec<u8>) {
+    let count = <[u8; 8]>::try_from(message.as_slice()).map_or(0, u64::from_le_bytes);
+    *message = work::make_bytes(count);
 }
 
 /// Writes a message behind its length.

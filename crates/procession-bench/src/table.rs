@@ -119,6 +119,7 @@ fn value(value: f64, unit: Unit) -> String {
         }
         Unit::Bytes => scaled(value, 1024.0, &["B", "KiB", "MiB", "GiB"]),
         Unit::Count => format!("{value:.0}"),
+        Unit::Ratio => format!("{value:.3}"),
     }
 }
 
@@ -126,7 +127,7 @@ fn rate(median: f64, unit: Unit) -> String {
     match unit {
         Unit::TimePer(_) => format!("{:.3} M/s", 1000.0 / median),
         Unit::TimeFor(bytes) => format!("{:.2} GB/s", bytes as f64 / median),
-        Unit::Time | Unit::Bytes | Unit::Count => String::new(),
+        Unit::Time | Unit::Bytes | Unit::Count | Unit::Ratio => String::new(),
     }
 }
 

@@ -6,25 +6,42 @@ use super::shared::Shared;
 use crate::harness::Outcome;
 use crate::pace::Pace;
 
-/// One copy into warm shared memory each way: an argument there, a result back.
-pub(crate) fn once_each_way(bytes: usize, pace: Pace) -> Outcome<Vec<f64>> {
-    let mut memory = Shared::new(bytes)?;
+/// Copies into warm shared memory: an argument there, and a result back if `ways` is two.
+pub(crate) fn into_shared(bytes: usize, ways: usize, pace: Pace) -> Outcome<Vec<f64>> {
+    let memory = Shared::new(bytes)?;
     let source = vec![1; bytes];
     pace.time(|| {
-        memory.copy_in(&source);
-        memory.copy_in(&source);
+        for _ in 0..ways {
+            // SAFETY: no other process knows this memory.
+            unsafe { memory.copy_in(0, &source) };
+        }
+        Ok(())
+    })
+}
+
+/// The same into shared memory that is new each time: its pages are faulted in by the copy.
+pub(crate) fn into_cold_shared(bytes: usize, ways: usize, pace: Pace) -> Outcome<Vec<f64>> {
+    let source = vec![1; bytes];
+    pace.time(|| {
+        for _ in 0..ways {
+            let memory = Shared::cold(bytes)?;
+            // SAFETY: no other process knows this memory.
+            unsafe { memory.copy_in(0, &source) };
+        }
         Ok(())
     })
 }
 
 /// In and out each way, between private memory that stays warm.
-pub(crate) fn twice_each_way(bytes: usize, pace: Pace) -> Outcome<Vec<f64>> {
-    let mut memory = Shared::new(bytes)?;
+pub(crate) fn in_and_out(bytes: usize, ways: usize, pace: Pace) -> Outcome<Vec<f64>> {
+    let memory = Shared::new(bytes)?;
     let mut private = vec![1; bytes];
     pace.time(|| {
-        for _ in 0..2 {
-            memory.copy_in(&private);
-            memory.copy_out(&mut private);
+        for _ in 0..ways {
+            // SAFETY: no other process knows this memory.
+            unsafe { memory.copy_in(0, &private) };
+            // SAFETY: as above.
+            unsafe { memory.copy_out(0, &mut private) };
         }
         Ok(())
     })
@@ -32,17 +49,24 @@ pub(crate) fn twice_each_way(bytes: usize, pace: Pace) -> Outcome<Vec<f64>> {
 
 /// In and out each way, each time out into a fresh vector, as a decoder that gives a vector away
 /// must; with huge pages where the system gives some to who asks.
-pub(crate) fn into_fresh_vectors(bytes: usize, pace: Pace, huge: bool) -> Outcome<Vec<f64>> {
-    let mut memory = Shared::new(bytes)?;
+pub(crate) fn into_fresh_vectors(
+    bytes: usize,
+    ways: usize,
+    pace: Pace,
+    huge: bool,
+) -> Outcome<Vec<f64>> {
+    let memory = Shared::new(bytes)?;
     let mut private = vec![1; bytes];
     pace.time(|| {
-        for _ in 0..2 {
-            memory.copy_in(&private);
+        for _ in 0..ways {
+            // SAFETY: no other process knows this memory.
+            unsafe { memory.copy_in(0, &private) };
             let mut fresh = vec![0; bytes];
             if huge {
                 ask_for_huge_pages(&mut fresh)?;
             }
-            memory.copy_out(&mut fresh);
+            // SAFETY: as above.
+            unsafe { memory.copy_out(0, &mut fresh) };
             private = fresh;
         }
         Ok(())

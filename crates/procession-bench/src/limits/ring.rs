@@ -5,37 +5,87 @@
 use super::fork::{self, Forked};
 use super::shared::Shared;
 use crate::harness::{Outcome, Plan};
+use crate::limits::exchange::Wait;
 use crate::pace::{Pace, time_once};
+use rustix::thread::futex::{self, Flags};
 use std::hint::spin_loop;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 const DONE_AT: usize = 128;
+const PARENT_SLEEPS_AT: usize = 256;
+const CHILD_SLEEPS_AT: usize = 384;
 const BLOCKS_AT: usize = 4096;
 
-/// A ring of blocks of 64-bit words. Both sides spin.
+/// A counter that one side raises and the other waits for, and whether that one sleeps.
+#[derive(Clone, Copy)]
+struct Progress<'a> {
+    count: &'a AtomicU32,
+    sleeps: &'a AtomicU32,
+    wait: Wait,
+}
+
+impl Progress<'_> {
+    fn publish(self, count: u32) {
+        self.count.store(count, Ordering::Release);
+        if self.wait == Wait::Sleeping {
+            // Between this store and the look at the sleeper, as between the sleeper's own word and
+            // its look at the count: one of the two sees the other.
+            fence(Ordering::SeqCst);
+            if self.sleeps.load(Ordering::Relaxed) == 1 {
+                self.sleeps.store(0, Ordering::Relaxed);
+                // An aligned word in mapped memory can be woken.
+                let _ = futex::wake(self.count, Flags::empty(), 1);
+            }
+        }
+    }
+
+    /// Waits until the count is another than the one seen.
+    fn beyond(self, seen: u32) -> u32 {
+        loop {
+            let count = self.count.load(Ordering::Acquire);
+            if count != seen {
+                return count;
+            }
+            if self.wait == Wait::Spinning {
+                spin_loop();
+                continue;
+            }
+            self.sleeps.store(1, Ordering::Relaxed);
+            fence(Ordering::SeqCst);
+            if self.count.load(Ordering::Relaxed) == seen {
+                // Whatever ended it, the count is looked at again.
+                let _ = futex::wait(self.count, Flags::empty(), seen, None);
+            }
+        }
+    }
+}
+
+/// A ring of blocks of 64-bit words.
 struct Ring {
     memory: Shared,
     blocks: u32,
     words: usize,
+    wait: Wait,
 }
 
 impl Ring {
-    fn new(blocks: u32, words: usize) -> io::Result<Self> {
+    fn new(blocks: u32, words: usize, wait: Wait) -> io::Result<Self> {
         let bytes = blocks as usize * words * 8;
-        Ok(Self { memory: Shared::new(BLOCKS_AT + bytes)?, blocks, words })
+        Ok(Self { memory: Shared::new(BLOCKS_AT + bytes)?, blocks, words, wait })
     }
 
-    /// Blocks filled so far.
-    fn filled(&self) -> &AtomicU32 {
-        self.memory.word32(0)
+    /// Blocks filled so far; the child waits for it.
+    fn filled(&self) -> Progress<'_> {
+        let sleeps = self.memory.word32(CHILD_SLEEPS_AT);
+        Progress { count: self.memory.word32(0), sleeps, wait: self.wait }
     }
 
-    /// Blocks processed so far.
-    fn done(&self) -> &AtomicU32 {
-        self.memory.word32(DONE_AT)
+    /// Blocks processed so far; the parent waits for it.
+    fn done(&self) -> Progress<'_> {
+        let sleeps = self.memory.word32(PARENT_SLEEPS_AT);
+        Progress { count: self.memory.word32(DONE_AT), sleeps, wait: self.wait }
     }
 
     fn block(&self, index: u32) -> &[AtomicU64] {
@@ -48,30 +98,28 @@ impl Ring {
         let body = || {
             let (mut done, mut filled) = (0_u32, 0_u32);
             loop {
-                while filled == done {
-                    spin_loop();
-                    filled = self.filled().load(Ordering::Acquire);
+                if filled == done {
+                    filled = self.filled().beyond(done);
                 }
                 for word in self.block(done) {
                     let value = word.load(Ordering::Relaxed);
                     word.store(value.wrapping_mul(value), Ordering::Relaxed);
                 }
                 done = done.wrapping_add(1);
-                self.done().store(done, Ordering::Release);
+                self.done().publish(done);
             }
         };
-        // SAFETY: the child only loads, stores and computes; the offsets are inside the mapping, so
-        // nothing panics.
+        // SAFETY: the child only loads, stores, computes and makes the futex calls; the offsets are
+        // inside the mapping, so nothing panics.
         unsafe { fork::run(body) }
     }
 }
 
 /// Nanoseconds a task: eight bytes and one allocated handle each, out and back.
-pub(crate) fn tasks(plan: Plan, count: u32) -> Outcome<Vec<f64>> {
-    let ring = Ring::new(1024, 8)?;
+pub(crate) fn tasks(pace: Pace, count: u32, wait: Wait) -> Outcome<Vec<f64>> {
+    let ring = Ring::new(1024, 8, wait)?;
     let _child = ring.serve()?;
     let mut base = 0_u32;
-    let pace = Pace::steady(1, plan.pick(3, 1), Duration::from_secs(2));
     let times = pace.time(|| {
         let mut handles: Vec<Arc<AtomicU64>> = Vec::with_capacity(count as usize);
         let (mut taken, mut done) = (0_u32, base);
@@ -79,11 +127,11 @@ pub(crate) fn tasks(plan: Plan, count: u32) -> Outcome<Vec<f64>> {
             if (handles.len() as u32) < count && handles.len() as u32 - taken < ring.blocks {
                 let index = base.wrapping_add(handles.len() as u32);
                 ring.block(index)[0].store(handles.len() as u64, Ordering::Relaxed);
-                ring.filled().store(index.wrapping_add(1), Ordering::Release);
                 handles.push(Arc::new(AtomicU64::new(0)));
+                ring.filled().publish(index.wrapping_add(1));
                 continue;
             }
-            done = ring.done().load(Ordering::Acquire);
+            done = ring.done().beyond(done);
             while base.wrapping_add(taken) != done {
                 let value = ring.block(base.wrapping_add(taken))[0].load(Ordering::Relaxed);
                 handles[taken as usize].store(value, Ordering::Relaxed);
@@ -97,11 +145,11 @@ pub(crate) fn tasks(plan: Plan, count: u32) -> Outcome<Vec<f64>> {
     Ok(times.into_iter().map(|time| time / f64::from(count)).collect())
 }
 
-/// Nanoseconds an integer of a map: out and back in blocks of 16 KiB.
-pub(crate) fn map(plan: Plan, items: u64) -> Outcome<Vec<f64>> {
-    let ring = Ring::new(16, 2048)?;
+/// Nanoseconds an item of a map: so many words each, out and back in blocks of 16 KiB.
+pub(crate) fn map(plan: Plan, items: u64, words: u64) -> Outcome<Vec<f64>> {
+    let ring = Ring::new(16, 2048, Wait::Spinning)?;
     let _child = ring.serve()?;
-    let input: Vec<u64> = (0..items).collect();
+    let input: Vec<u64> = (0..items * words).collect();
     let mut samples = Vec::new();
     let mut base = 0_u32;
     for _ in 0..plan.pick(3, 1) {
@@ -129,10 +177,11 @@ fn map_once(ring: &Ring, input: &[u64], output: &mut Vec<u64>, base: u32) -> u32
                 word.store(*value, Ordering::Relaxed);
             }
             filled = filled.wrapping_add(1);
-            ring.filled().store(filled, Ordering::Release);
+            ring.filled().publish(filled);
             continue;
         }
-        while taken != ring.done().load(Ordering::Acquire) {
+        let done = ring.done().beyond(taken);
+        while taken != done {
             let left = input.len() - output.len();
             let words = ring.block(taken).iter().take(left);
             output.extend(words.map(|word| word.load(Ordering::Relaxed)));

@@ -7,7 +7,7 @@ use std::io;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
-/// Shared anonymous memory, every page of it faulted in.
+/// Shared anonymous memory.
 #[derive(Debug)]
 pub(crate) struct Shared {
     start: *mut u8,
@@ -15,8 +15,17 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// Memory with every page faulted in.
     pub(crate) fn new(bytes: usize) -> io::Result<Self> {
-        let flags = MapFlags::SHARED.union(MapFlags::POPULATE);
+        Self::mapped(bytes, MapFlags::SHARED.union(MapFlags::POPULATE))
+    }
+
+    /// The same with no page faulted in.
+    pub(crate) fn cold(bytes: usize) -> io::Result<Self> {
+        Self::mapped(bytes, MapFlags::SHARED)
+    }
+
+    fn mapped(bytes: usize, flags: MapFlags) -> io::Result<Self> {
         let protection = ProtFlags::READ.union(ProtFlags::WRITE);
         // SAFETY: the kernel chooses a range that nothing uses.
         let start = unsafe { mm::mmap_anonymous(ptr::null_mut(), bytes, protection, flags) }?;
@@ -47,19 +56,25 @@ impl Shared {
         unsafe { std::slice::from_raw_parts(first, count) }
     }
 
-    /// Copies bytes in at memcpy's speed. Nobody else accesses the memory meanwhile.
-    pub(crate) fn copy_in(&mut self, from: &[u8]) {
-        let to = self.at(0, from.len());
+    /// Copies bytes in at memcpy's speed.
+    ///
+    /// # Safety
+    /// Nobody else, this process or another, accesses those bytes meanwhile.
+    pub(crate) unsafe fn copy_in(&self, offset: usize, from: &[u8]) {
+        let to = self.at(offset, from.len());
         // SAFETY: room for all bytes was checked; private and shared memory do not overlap; the
-        // exclusive borrow and the caller's word keep others away.
+        // caller keeps others away.
         unsafe { ptr::copy_nonoverlapping(from.as_ptr(), to, from.len()) };
         // A copy that is made twice, or back, is a copy all the same: the optimizer must not know.
         std::hint::black_box(to);
     }
 
-    /// Copies bytes out at memcpy's speed. Nobody writes the memory meanwhile.
-    pub(crate) fn copy_out(&self, to: &mut [u8]) {
-        let from = self.at(0, to.len());
+    /// Copies bytes out at memcpy's speed.
+    ///
+    /// # Safety
+    /// Nobody, this process or another, writes those bytes meanwhile.
+    pub(crate) unsafe fn copy_out(&self, offset: usize, to: &mut [u8]) {
+        let from = self.at(offset, to.len());
         // SAFETY: as in `copy_in`, the other way.
         unsafe { ptr::copy_nonoverlapping(from, to.as_mut_ptr(), to.len()) };
         std::hint::black_box(to);

@@ -7,10 +7,17 @@ use crate::pace::{Pace, time_once};
 use procession::{Pool, Process};
 use std::time::Duration;
 
+/// A process that does nothing, not started yet.
+pub(crate) type MakeProcess = fn() -> Process<()>;
+
+/// Start methods, and a process by each.
+pub(crate) const START_METHODS: &[(&str, MakeProcess)] =
+    &[("spawn", || Process::new(work::nothing, ()))];
+
 /// A process from its start to its end.
-pub(crate) fn start_join(pace: Pace) -> Outcome<Vec<f64>> {
+pub(crate) fn start_join(make: MakeProcess, pace: Pace) -> Outcome<Vec<f64>> {
     pace.time(|| {
-        let mut process = Process::new(work::nothing, ());
+        let mut process = make();
         process.start()?;
         process.join()?;
         Ok(())
@@ -52,7 +59,7 @@ pub(crate) fn sleeps(nap: Duration) -> Outcome<Vec<f64>> {
 /// A pool that has worked once and is kept idle for a while.
 pub(crate) fn idle(processes: usize, measure: &mut dyn FnMut() -> Outcome<()>) -> Outcome<()> {
     let pool = Pool::new(processes)?;
-    pool.map(work::square, 0..1000)?;
+    pool.map(work::echo, 0..1000)?;
     measure()?;
     end(&pool)
 }

@@ -49,3 +49,12 @@ pub(crate) fn bytes(size: usize, pace: Pace) -> Outcome<Vec<f64>> {
         if answer.len() == size { Ok(()) } else { Err("too few bytes".into()) }
     })
 }
+
+/// A vector of bytes as result alone.
+pub(crate) fn results(size: usize, pace: Pace) -> Outcome<Vec<f64>> {
+    let mut helper = Helper::start(Role::Make, &[])?;
+    pace.time(|| {
+        let answer = helper.exchange(&(size as u64).to_le_bytes())?;
+        if answer.len() == size { Ok(()) } else { Err("too few bytes".into()) }
+    })
+}

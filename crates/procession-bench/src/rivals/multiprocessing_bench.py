@@ -1,5 +1,6 @@
 """What the bench measures of Python's multiprocessing: prints samples, one a line."""
 
+import array
 import multiprocessing
 import os
 import sys
@@ -36,10 +37,10 @@ def timed(calls, call, pause_us=0, limit_ns=400_000_000):
     return samples
 
 
-def round_trip(calls, pause_us):
+def round_trip(calls, pause_us, limit_ms):
     with multiprocessing.Pool(1) as pool:
-        timed(100, lambda i: pool.apply(echo, (i,)))
-        return timed(calls, lambda i: pool.apply(echo, (i,)), pause_us)
+        timed(100, lambda i: pool.apply(echo, (i,)), limit_ns=limit_ms * 500_000)
+        return timed(calls, lambda i: pool.apply(echo, (i,)), pause_us, limit_ms * 1_000_000)
 
 
 def tasks(count):
@@ -52,15 +53,49 @@ def tasks(count):
         return [(clock() - start) / count]
 
 
-def map_integers(items, rounds):
+def swap(point):
+    return (point[0], point[2], point[1])
+
+
+def upper(text):
+    return text.upper()
+
+
+def repeated(count, rounds, run):
     with multiprocessing.Pool(2) as pool:
         pool.map(square, range(1000))
         samples = []
         for _ in range(rounds):
             start = clock()
-            pool.map(square, range(items))
-            samples.append((clock() - start) / items)
+            run(pool)
+            samples.append((clock() - start) / count)
         return samples
+
+
+def map_integers(items, rounds):
+    return repeated(items, rounds, lambda pool: pool.map(square, range(items)))
+
+
+def map_structs(items, rounds):
+    points = [(number, float(number), 0.5) for number in range(items)]
+    return repeated(items, rounds, lambda pool: pool.map(swap, points))
+
+
+def map_strings(items, rounds):
+    texts = [f"item number {number:>8}" for number in range(items)]
+    return repeated(items, rounds, lambda pool: pool.map(upper, texts))
+
+
+def map_ones(items, rounds):
+    return repeated(items, rounds, lambda pool: pool.map(square, range(items), 1))
+
+
+def unordered(items, chunksize, rounds):
+    def run(pool):
+        for _ in pool.imap_unordered(square, range(items), chunksize):
+            pass
+
+    return repeated(items, rounds, run)
 
 
 def start_join(method, calls):
@@ -86,11 +121,58 @@ def pool_start(calls):
     return samples
 
 
-def transfer(size, calls):
-    data = bytes(size)
+def exchanged(data, calls, limit_ms):
     with multiprocessing.Pool(1) as pool:
         pool.apply(echo, (data,))
-        return timed(calls, lambda _: pool.apply(echo, (data,)), limit_ns=2_000_000_000)
+        return timed(calls, lambda _: pool.apply(echo, (data,)), limit_ns=limit_ms * 1_000_000)
+
+
+def transfer(size, calls, limit_ms):
+    return exchanged(bytes(size), calls, limit_ms)
+
+
+def transfer_floats(count, calls):
+    return exchanged(array.array("d", [1.5]) * count, calls, 2000)
+
+
+def make_bytes(size):
+    return bytes(size)
+
+
+def result(size, calls, limit_ms):
+    with multiprocessing.Pool(1) as pool:
+        pool.apply(make_bytes, (size,))
+        call = lambda _: pool.apply(make_bytes, (size,))
+        return timed(calls, call, limit_ns=limit_ms * 1_000_000)
+
+
+def timed_sleep(millis):
+    start = clock()
+    time.sleep(millis / 1000)
+    return clock() - start
+
+
+def skewed(quick, order):
+    """As the bench's own `Order::millis`, and the same ratio."""
+    count, long, length = (100, 4, 20) if quick else (1000, 8, 200)
+    millis = [1] * count
+    if order == 0:
+        millis[count - long :] = [length] * long
+    elif order == 1:
+        millis[:long] = [length] * long
+    else:
+        for place in range(long):
+            millis[(place * 7919 + 104_729 + place * place * 31) % count] = length
+    with multiprocessing.Pool(4) as pool:
+        pool.map(timed_sleep, [1] * 4, 1)
+        start = clock()
+        naps = [pool.apply_async(timed_sleep, (nap,)) for nap in millis]
+        lengths = [nap.get() for nap in naps]
+        total = clock() - start
+    free_at = [0] * 4
+    for nap in lengths:
+        free_at[free_at.index(min(free_at))] += nap
+    return [total / max(free_at)]
 
 
 def sleeps(nap_ms):
@@ -143,11 +225,18 @@ if __name__ == "__main__":
         "round_trip": round_trip,
         "tasks": tasks,
         "map": map_integers,
+        "map_structs": map_structs,
+        "map_strings": map_strings,
+        "map_ones": map_ones,
+        "unordered": unordered,
         "start_fork": lambda calls: start_join("fork", calls),
         "start_forkserver": lambda calls: start_join("forkserver", calls),
         "start_spawn": lambda calls: start_join("spawn", calls),
         "pool_start": pool_start,
         "transfer": transfer,
+        "transfer_floats": transfer_floats,
+        "result": result,
+        "skewed": skewed,
         "sleeps": sleeps,
         "memory": memory,
         "idle": idle,
