@@ -6,17 +6,24 @@ use std::path::PathBuf;
 const USAGE: &str = "\
 usage: cargo run --release -p procession-bench -- [OPTIONS]
   --quick        each contender once and briefly, for CI
-  --rounds N     how often the contenders of a scenario take turns (default 5)
+  --rounds N     how often the contenders of a scenario take turns (default 5, quick 1)
   --only NAME    scenarios whose name contains NAME; may be repeated
   --json FILE    write all figures to FILE
   --list         name the scenarios and their contenders";
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Action {
+    Measure,
+    List,
+}
 
 /// What was asked for.
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) plan: Plan,
     pub(crate) json: Option<PathBuf>,
-    pub(crate) list: bool,
+    pub(crate) action: Action,
     only: Vec<String>,
 }
 
@@ -26,17 +33,18 @@ impl Options {
         let mut options = Self {
             plan: Plan { quick: false, rounds: 5 },
             json: None,
-            list: false,
+            action: Action::Measure,
             only: Vec::new(),
         };
+        let mut rounds = None;
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().ok_or(format!("{argument} needs a value\n{USAGE}"));
             match argument.as_str() {
-                "--quick" => options.plan = Plan { quick: true, rounds: 1 },
-                "--rounds" => options.plan.rounds = value()?.parse::<usize>()?.max(1),
+                "--quick" => options.plan.quick = true,
+                "--rounds" => rounds = Some(value()?.parse::<usize>()?.max(1)),
                 "--only" => options.only.push(value()?),
                 "--json" => options.json = Some(value()?.into()),
-                "--list" => options.list = true,
+                "--list" => options.action = Action::List,
                 "--help" | "-h" => {
                     eprintln!("{USAGE}");
                     return Ok(None);
@@ -44,6 +52,8 @@ impl Options {
                 _ => return Err(format!("unknown option {argument}\n{USAGE}").into()),
             }
         }
+        let usual = options.plan.pick(options.plan.rounds, 1);
+        options.plan.rounds = rounds.unwrap_or(usual);
         Ok(Some(options))
     }
 

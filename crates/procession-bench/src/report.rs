@@ -1,7 +1,8 @@
 //! The figures, as they are printed and written.
 
+use crate::goals::{self, Duel, Verdict};
 use crate::harness::{Figure, Kind, Measured, Outcome, Plan, Scenario, Unit};
-use crate::machine::Machine;
+use crate::machine::{Load, Machine};
 use crate::stats::Summary;
 use serde::Serialize;
 use std::path::Path;
@@ -12,6 +13,10 @@ pub(crate) struct Report {
     pub(crate) machine: Machine,
     pub(crate) quick: bool,
     pub(crate) scenarios: Vec<Entry>,
+    pub(crate) goals: Vec<Verdict>,
+    pub(crate) rivals: Vec<Duel>,
+    /// How the machine was when all was done.
+    pub(crate) after: Option<Load>,
 }
 
 /// One scenario.
@@ -100,7 +105,8 @@ impl Entry {
 }
 
 impl Line {
-    fn figure(&self, figure: Figure) -> Option<f64> {
+    /// What is compared of it.
+    pub(crate) fn figure(&self, figure: Figure) -> Option<f64> {
         self.summary.map(|summary| match figure {
             Figure::Median => summary.median,
             Figure::Mean => summary.mean,
@@ -110,7 +116,21 @@ impl Line {
 
 impl Report {
     pub(crate) fn new(machine: Machine, plan: Plan) -> Self {
-        Self { machine, quick: plan.quick, scenarios: Vec::new() }
+        Self {
+            machine,
+            quick: plan.quick,
+            scenarios: Vec::new(),
+            goals: Vec::new(),
+            rivals: Vec::new(),
+            after: None,
+        }
+    }
+
+    /// Holds what was measured to the goals and to the rivals.
+    pub(crate) fn conclude(&mut self, after: Load) {
+        self.goals = goals::verdicts(&self.scenarios);
+        self.rivals = goals::duels(&self.scenarios);
+        self.after = Some(after);
     }
 
     /// Writes everything as JSON.

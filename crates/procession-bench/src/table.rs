@@ -3,7 +3,7 @@
 #![expect(clippy::print_stdout, reason = "the table is what this program prints")]
 
 use crate::harness::{Figure, Kind, Plan, Scenario, Unit};
-use crate::machine::Machine;
+use crate::machine::{Load, Machine};
 use crate::report::{Entry, Line};
 
 /// How many columns a table has.
@@ -24,18 +24,33 @@ pub(crate) fn list(scenarios: &[Scenario]) {
 /// What the figures below are of.
 pub(crate) fn header(machine: &Machine, plan: Plan) {
     println!(
-        "{} x {}, Linux {}, load {} at the start; one reading of the clock takes {:.0} ns and is \
-         in every sample; {}.",
+        "{} x {}, Linux {}, commit {}; {}. One reading of the clock takes {:.0} ns and is in every \
+         sample. Before the run {}.",
         machine.processors,
         machine.processor,
         machine.kernel,
-        machine.load,
-        machine.clock_ns,
+        machine.commit,
         if plan.quick { "a quick run" } else { "contenders take turns" },
+        machine.clock_ns,
+        load(&machine.before),
     );
     if cfg!(debug_assertions) {
         println!("Built without optimization: the figures mean nothing.");
     }
+}
+
+/// How the machine was when all was done.
+pub(crate) fn footer(after: &Load) {
+    println!("\nAfter the run {}.", load(after));
+}
+
+fn load(load: &Load) -> String {
+    format!(
+        "others used {:.0} % of the processors, the load was {}: {}",
+        load.busy * 100.0,
+        load.average,
+        if load.is_quiet() { "quiet" } else { "not quiet" },
+    )
 }
 
 /// One scenario's table.
@@ -45,21 +60,9 @@ pub(crate) fn scenario(entry: &Entry) {
         Figure::Mean => "means",
     };
     println!("\n### {}\n\n{}; ratios of {compared}, less is better.\n", entry.name, entry.about);
-    let rows: Vec<[String; WIDTH]> =
+    let rows: Vec<Vec<String>> =
         entry.contenders.iter().map(|line| row(line, entry.shown_as)).collect();
-    let width = |column: usize| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.chain([COLUMNS[column].len()]).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..COLUMNS.len()).map(width).collect();
-    print_row(&COLUMNS.map(str::to_owned), &widths);
-    let rules = widths.iter().enumerate().map(|(column, width)| {
-        if column == 0 { "-".repeat(width + 2) } else { "-".repeat(width + 1) + ":" }
-    });
-    println!("|{}|", rules.collect::<Vec<_>>().join("|"));
-    for row in &rows {
-        print_row(row, &widths);
-    }
+    print(&COLUMNS, 1, &rows);
     for line in &entry.contenders {
         if let Some(failure) = &line.failure {
             println!("\n{} failed: {failure}", line.name);
@@ -67,9 +70,26 @@ pub(crate) fn scenario(entry: &Entry) {
     }
 }
 
-fn print_row(cells: &[String; WIDTH], widths: &[usize]) {
+/// Prints a table whose first columns are text and the others figures.
+pub(crate) fn print(columns: &[&str], texts: usize, rows: &[Vec<String>]) {
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.chain([columns[column].len()]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns.len()).map(width).collect();
+    print_row(&columns.iter().copied().map(str::to_owned).collect::<Vec<_>>(), texts, &widths);
+    let rules = widths.iter().enumerate().map(|(column, width)| {
+        if column < texts { "-".repeat(width + 2) } else { "-".repeat(width + 1) + ":" }
+    });
+    println!("|{}|", rules.collect::<Vec<_>>().join("|"));
+    for row in rows {
+        print_row(row, texts, &widths);
+    }
+}
+
+fn print_row(cells: &[String], texts: usize, widths: &[usize]) {
     let cells = cells.iter().zip(widths).enumerate().map(|(column, (cell, width))| {
-        if column == 0 { format!(" {cell:<width$} ") } else { format!(" {cell:>width$} ") }
+        if column < texts { format!(" {cell:<width$} ") } else { format!(" {cell:>width$} ") }
     });
     println!("|{}|", cells.collect::<Vec<_>>().join("|"));
 }
@@ -83,7 +103,7 @@ fn kind(kind: Kind) -> &'static str {
     }
 }
 
-fn row(line: &Line, unit: Unit) -> [String; WIDTH] {
+fn row(line: &Line, unit: Unit) -> Vec<String> {
     let name = match line.kind {
         Kind::Limit => format!("limit: {}", line.name),
         Kind::Threads => format!("threads: {}", line.name),
@@ -91,13 +111,12 @@ fn row(line: &Line, unit: Unit) -> [String; WIDTH] {
         Kind::Ours => format!("**{}**", line.name),
     };
     let Some(summary) = line.summary else {
-        let mut cells = [const { String::new() }; WIDTH];
-        cells[0] = name;
-        cells[1] = "failed".to_owned();
+        let mut cells = vec![name, "failed".to_owned()];
+        cells.resize(WIDTH, String::new());
         return cells;
     };
     let ratio = |ratio: Option<f64>| ratio.map_or(String::new(), |ratio| format!("{ratio:.2}"));
-    [
+    vec![
         name,
         value(summary.median, unit),
         value(summary.mean, unit),
@@ -112,7 +131,7 @@ fn row(line: &Line, unit: Unit) -> [String; WIDTH] {
 }
 
 /// A figure with three digits and its unit.
-fn value(value: f64, unit: Unit) -> String {
+pub(crate) fn value(value: f64, unit: Unit) -> String {
     match unit {
         Unit::Time | Unit::TimePer(_) | Unit::TimeFor(_) => {
             scaled(value, 1000.0, &["ns", "us", "ms", "s"])

@@ -1,7 +1,6 @@
 //! procession itself.
 
 pub(crate) mod calls;
-pub(crate) mod hot;
 pub(crate) mod items;
 pub(crate) mod large;
 pub(crate) mod lives;

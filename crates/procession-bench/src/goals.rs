@@ -1,0 +1,384 @@
+//! What the design wants of the figures, and whether they meet it.
+
+use crate::harness::{Kind, Unit};
+use crate::report::{Entry, Line};
+use crate::table::value;
+use serde::Serialize;
+
+/// A contender of a scenario.
+#[derive(Debug, Clone, Copy)]
+struct At(&'static str, &'static str);
+
+/// What a figure is held to.
+#[derive(Debug, Clone, Copy)]
+enum Bound {
+    /// At most this, in the unit of the scenario.
+    Value(f64),
+    /// At most so many times another figure.
+    Times(f64, At),
+    /// Nothing: the figure is what is wanted.
+    Shown,
+}
+
+use Bound::{Shown, Times, Value};
+
+/// A goal: the work, what is wanted, ours, and what that is held to.
+#[derive(Debug)]
+struct Goal(&'static str, &'static str, At, Bound);
+
+/// How ours stands to a goal.
+#[derive(Debug, Serialize)]
+pub(crate) struct Verdict {
+    pub(crate) work: &'static str,
+    pub(crate) goal: &'static str,
+    /// The figures, as they are shown; `None` when one of them was not measured.
+    pub(crate) measured: Option<String>,
+    /// Ours over what it is held to at most; above one the goal is missed.
+    pub(crate) to_goal: Option<f64>,
+    pub(crate) met: Option<bool>,
+}
+
+const ONE: &str = "procession apply, 1 worker";
+const TWO: &str = "procession apply, 2 workers";
+const TASKS_1: &str = "procession apply_async, 1 worker";
+const TASKS_2: &str = "procession apply_async, 2 workers";
+const TASKS_8: &str = "procession apply_async, 8 workers";
+const FUTEX: &str = "futex on a shared page";
+const SOCKET: &str = "socket pair";
+const WARM_COPY: &str = "memcpy into warm shared memory";
+const LARGE: &str = "procession apply";
+const RAYON_KERNEL: &str = "rayon par_iter";
+const MAP: &str = "procession map";
+const SKEWED: &str = "procession, over the optimum";
+/// What noise makes of figures that should be the same.
+const SAME: f64 = 1.1;
+
+/// The goals of the design: what one call, many calls, large payloads and lives may cost.
+const ENGINE: &[Goal] = &[
+    Goal("round trip, warm", "1 us", At("round-trip-warm", ONE), Value(1000.0)),
+    Goal(
+        "round trip, warm",
+        "below the futex: spinning wins on quiet cores",
+        At("round-trip-warm", ONE),
+        Times(1.0, At("round-trip-warm", FUTEX)),
+    ),
+    Goal(
+        "round trip, both sides asleep",
+        "1.3 x the futex",
+        At("round-trip-asleep", ONE),
+        Times(1.3, At("round-trip-asleep", FUTEX)),
+    ),
+    Goal(
+        "the same, two workers",
+        "1.3 x the futex",
+        At("round-trip-asleep", TWO),
+        Times(1.3, At("round-trip-asleep", FUTEX)),
+    ),
+    Goal(
+        "round trip beside two busy loops",
+        "1.5 x the futex",
+        At("round-trip-busy", ONE),
+        Times(1.5, At("round-trip-busy", FUTEX)),
+    ),
+    Goal(
+        "round trip beside two busy loops",
+        "never above a socket pair",
+        At("round-trip-busy", ONE),
+        Times(1.0, At("round-trip-busy", SOCKET)),
+    ),
+    Goal("tiny tasks, one worker", "3 M/s", At("throughput", TASKS_1), Value(1000.0 / 3.0)),
+    Goal("tiny tasks, two workers", "3 M/s each", At("throughput", TASKS_2), Value(1000.0 / 6.0)),
+    Goal(
+        "tiny tasks, one worker",
+        "rayon spawn, one thread",
+        At("throughput", TASKS_1),
+        Times(1.0, At("throughput", "rayon spawn, 1 thread")),
+    ),
+    Goal(
+        "tiny tasks, two workers",
+        "rayon spawn, two threads",
+        At("throughput", TASKS_2),
+        Times(1.0, At("throughput", "rayon spawn, 2 threads")),
+    ),
+    Goal(
+        "tiny tasks beside two busy loops",
+        "never above a socket pair",
+        At("throughput-busy", TASKS_1),
+        Times(1.0, At("throughput-busy", "socket pair, pipelined")),
+    ),
+    Goal("map over integers", "20 M/s", At("map", "procession map, 2 workers"), Value(50.0)),
+    Goal(
+        "start to join, spawn",
+        "1.5 x exec of self",
+        At("start-join", "procession Process, spawn"),
+        Times(1.5, At("start-join", "exec of self that exits at once")),
+    ),
+    Goal(
+        "start to join, forkserver",
+        "1.5 x fork",
+        At("start-join", "procession Process, forkserver"),
+        Times(1.5, At("start-join", "fork and exit")),
+    ),
+    Goal(
+        "64 MiB as argument",
+        "3 x warm memcpy",
+        At("large-argument", LARGE),
+        Times(3.0, At("large-argument", WARM_COPY)),
+    ),
+    Goal(
+        "64 MiB as argument and back",
+        "3 x warm memcpy each way",
+        At("large-both-ways", LARGE),
+        Times(3.0, At("large-both-ways", WARM_COPY)),
+    ),
+    Goal(
+        "64 MiB of floats and back",
+        "3 x warm memcpy each way",
+        At("large-floats", LARGE),
+        Times(3.0, At("large-floats", WARM_COPY)),
+    ),
+    Goal("idle worker", "0.3 MiB (USS)", At("idle-memory", "procession worker"), Value(314_572.8)),
+    Goal(
+        "idle pool of eight",
+        "no wake-up but the clock's one",
+        At("idle-switches", "procession, 8 workers"),
+        Value(1.0),
+    ),
+    Goal(
+        "five 1 s tasks on four workers",
+        "2.010 s: 1.005 x two sleeps",
+        At("five-sleeps", "procession, 4 workers"),
+        Times(1.005, At("five-sleeps", "two sleeps, one after the other")),
+    ),
+    Goal(
+        "kernel: Mandelbrot",
+        "1.02 x rayon",
+        At("kernel-mandelbrot", MAP),
+        Times(1.02, At("kernel-mandelbrot", RAYON_KERNEL)),
+    ),
+    Goal(
+        "kernel: n-body",
+        "1.02 x rayon",
+        At("kernel-n-body", MAP),
+        Times(1.02, At("kernel-n-body", RAYON_KERNEL)),
+    ),
+];
+
+/// What more workers than cores, skewed tasks and full queues may cost.
+const LOADS: &[Goal] = &[
+    Goal(
+        "eight workers, round trip",
+        "2 x two workers",
+        At("round-trip-warm", "procession apply, 8 workers"),
+        Times(2.0, At("round-trip-warm", TWO)),
+    ),
+    Goal(
+        "eight workers, tiny tasks",
+        "2 x two workers",
+        At("throughput", TASKS_8),
+        Times(2.0, At("throughput", TASKS_2)),
+    ),
+    Goal(
+        "eight workers, tiny tasks from four threads",
+        "2 x two workers",
+        At("throughput-4-threads", TASKS_8),
+        Times(2.0, At("throughput-4-threads", TASKS_2)),
+    ),
+    Goal(
+        "eight workers, map",
+        "2 x two workers",
+        At("map", "procession map, 8 workers"),
+        Times(2.0, At("map", "procession map, 2 workers")),
+    ),
+    Goal(
+        "eight workers, map in chunks of one",
+        "2 x two workers",
+        At("map-chunks-of-1", "procession map, 8 workers, chunksize 1"),
+        Times(2.0, At("map-chunks-of-1", "procession map, 2 workers, chunksize 1")),
+    ),
+    Goal(
+        "eight workers, imap_unordered",
+        "2 x two workers",
+        At("imap-unordered", "procession imap_unordered, 8 workers"),
+        Times(2.0, At("imap-unordered", "procession imap_unordered, 2 workers")),
+    ),
+    Goal("skewed, long ones last", "1.03 x the best", At("skewed-long-last", SKEWED), Value(1.03)),
+    Goal(
+        "skewed, long ones first",
+        "1.03 x the best",
+        At("skewed-long-first", SKEWED),
+        Value(1.03),
+    ),
+    Goal(
+        "skewed, at random",
+        "1.03 x the best in that order",
+        At("skewed-random", "procession, 4 workers"),
+        Value(1.03),
+    ),
+    Goal(
+        "a million waiting: submitting",
+        "as with none",
+        At("queued-submit", "procession apply_async, a million wait"),
+        Times(SAME, At("queued-submit", "procession apply_async, none waits")),
+    ),
+    Goal(
+        "a million waiting: throughput",
+        "as with a thousand",
+        At("queued-throughput", "procession, one in and one out, a million outstanding"),
+        Times(SAME, At("queued-throughput", "procession, one in and one out, 1000 outstanding")),
+    ),
+    Goal(
+        "after a million: throughput",
+        "as before",
+        At("queued-throughput", "procession, bursts of 100,000, after a million at once"),
+        Times(SAME, At("queued-throughput", "procession, bursts of 100,000, before")),
+    ),
+    Goal(
+        "a million waiting: round trip of another pool",
+        "as before",
+        At("queued-round-trip", "procession apply, a million wait in another pool"),
+        Times(SAME, At("queued-round-trip", "procession apply, before")),
+    ),
+    Goal(
+        "a million done, not taken: round trip",
+        "as before",
+        At("queued-round-trip", "procession apply, a million are done and not taken"),
+        Times(SAME, At("queued-round-trip", "procession apply, before")),
+    ),
+    Goal(
+        "after a million: round trip",
+        "as before",
+        At("queued-round-trip", "procession apply, after a million"),
+        Times(SAME, At("queued-round-trip", "procession apply, before")),
+    ),
+    Goal(
+        "memory of a waiting task",
+        "bounded; the figure",
+        At("queued-memory", "procession apply_async, with its handle"),
+        Shown,
+    ),
+];
+
+/// Holds what was measured to the goals; those of whose scenarios none was run are left out.
+pub(crate) fn verdicts(entries: &[Entry]) -> Vec<Verdict> {
+    let goals = ENGINE.iter().chain(LOADS);
+    let was_run = |goal: &&Goal| entries.iter().any(|entry| entry.name == goal.2.0);
+    goals.filter(was_run).map(|goal| verdict(goal, entries)).collect()
+}
+
+fn verdict(Goal(work, goal, ours, bound): &Goal, entries: &[Entry]) -> Verdict {
+    let held = figure(entries, *ours).and_then(|(own, unit)| match bound {
+        Value(most) => Some((value(own, unit), Some(own / most))),
+        Times(times, other) => {
+            let (other, _) = figure(entries, *other)?;
+            let ratio = own / other;
+            let shown = format!("{ratio:.2} x: {} to {}", value(own, unit), value(other, unit));
+            Some((shown, Some(ratio / times)))
+        }
+        Shown => Some((value(own, unit), None)),
+    });
+    let (measured, to_goal) = held.map_or((None, None), |(shown, to_goal)| (Some(shown), to_goal));
+    Verdict { work, goal, measured, to_goal, met: to_goal.map(|to_goal| to_goal <= 1.0) }
+}
+
+fn figure(entries: &[Entry], At(scenario, contender): At) -> Option<(f64, Unit)> {
+    let entry = entries.iter().find(|entry| entry.name == scenario)?;
+    let line = entry.contenders.iter().find(|line| line.name == contender)?;
+    Some((line.figure(entry.figure)?, entry.shown_as))
+}
+
+/// Ours against those who do the same with processes, in one scenario.
+#[derive(Debug, Serialize)]
+pub(crate) struct Duel {
+    pub(crate) scenario: String,
+    /// The first of ours, which is the one that is like the rivals.
+    pub(crate) ours: String,
+    pub(crate) figure: f64,
+    #[serde(skip)]
+    pub(crate) unit: Unit,
+    /// The rival's figure over ours; below one it is the faster.
+    pub(crate) procspawn: Option<f64>,
+    pub(crate) ipc_channel: Option<f64>,
+    pub(crate) command: Option<f64>,
+    pub(crate) python: Option<f64>,
+}
+
+/// All scenarios that a rival with processes takes part in, and ours.
+pub(crate) fn duels(entries: &[Entry]) -> Vec<Duel> {
+    entries.iter().filter_map(duel).collect()
+}
+
+fn duel(entry: &Entry) -> Option<Duel> {
+    let ours = entry.contenders.iter().find(|line| line.kind == Kind::Ours)?;
+    let own = ours.figure(entry.figure)?;
+    let best = |name: &str| {
+        let is_rival = |line: &&Line| line.kind == Kind::Processes && line.name.starts_with(name);
+        let rivals = entry.contenders.iter().filter(is_rival);
+        let best = rivals.filter_map(|line| line.figure(entry.figure)).min_by(f64::total_cmp)?;
+        // Nothing against nothing is no contest.
+        (own > 0.0).then_some(best / own)
+    };
+    let duel = Duel {
+        scenario: entry.name.clone(),
+        ours: ours.name.clone(),
+        figure: own,
+        unit: entry.shown_as,
+        procspawn: best("procspawn"),
+        ipc_channel: best("ipc-channel"),
+        command: best("Command"),
+        python: best("Python"),
+    };
+    let rivals = [duel.procspawn, duel.ipc_channel, duel.command, duel.python];
+    rivals.iter().any(Option::is_some).then_some(duel)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::harness::{Measured, Plan};
+    use crate::scenarios;
+
+    /// Every scenario, each contender of which measured the same.
+    fn entries(sample: f64) -> Vec<Entry> {
+        let plan = Plan { quick: true, rounds: 1 };
+        let entry = |scenario: &crate::harness::Scenario| {
+            let measured = || Measured { rounds: vec![vec![sample]], failure: None };
+            let all: Vec<_> = scenario.contenders.iter().map(|_| measured()).collect();
+            Entry::new(scenario, &all)
+        };
+        scenarios::all(plan).iter().map(entry).collect()
+    }
+
+    #[test]
+    fn every_goal_finds_its_figures() {
+        let entries = entries(1.0);
+        // A start method that the library does not have has no figure.
+        let methods = crate::ours::lives::START_METHODS;
+        let expected = |verdict: &Verdict| {
+            let method = verdict.work.strip_prefix("start to join, ");
+            method.is_none_or(|method| methods.iter().any(|(name, _)| *name == method))
+        };
+        let verdicts = verdicts(&entries);
+        assert_eq!(verdicts.len(), ENGINE.len() + LOADS.len(), "a scenario is gone");
+        for verdict in verdicts {
+            assert_eq!(verdict.measured.is_some(), expected(&verdict), "{verdict:?}");
+        }
+    }
+
+    #[test]
+    fn a_goal_is_missed_from_just_above_it() {
+        let goal = Goal("work", "2 B", At("idle-memory", "procession worker"), Value(2.0));
+        assert_eq!(verdict(&goal, &entries(2.0)).met, Some(true));
+        assert_eq!(verdict(&goal, &entries(2.1)).met, Some(false));
+    }
+
+    #[test]
+    fn rivals_are_found_by_their_names() {
+        let duels = duels(&entries(1.0));
+        let trip = duels.iter().find(|duel| duel.scenario == "round-trip-warm").expect("a duel");
+        assert_eq!(trip.procspawn, Some(1.0));
+        assert_eq!(trip.ipc_channel, Some(1.0));
+        assert_eq!(trip.command, Some(1.0));
+        assert_eq!(trip.ours, ONE);
+    }
+}
