@@ -1,5 +1,6 @@
 //! Encoded arguments and results: where they are written to and read from.
 
+use bytemuck::Pod;
 use procession_ipc::bulk::{Bulk, BulkView};
 use procession_ipc::lane::LaneWatch;
 use procession_ipc::layout::{BULK_MAX, INLINE_BYTES_MAX};
@@ -205,9 +206,7 @@ impl Receipt {
 
     #[cold]
     fn copy_from(&self, at: usize) -> Vec<u8> {
-        let mut bytes = vec![0; self.bytes - at];
-        self.view.copy_out(at, &mut bytes);
-        bytes
+        self.view.to_vec(at, self.bytes - at)
     }
 }
 
@@ -258,6 +257,19 @@ impl Input<'_> {
             Self::Slice(bytes) => *bytes = &bytes[count..],
             Self::Bulk(_, at) | Self::Copy(_, at) => *at += count,
         }
+    }
+
+    /// Copies the next `count` numbers out, as they lie in memory, and moves past them; `None`, with
+    /// nothing read and nothing allocated, when fewer remain.
+    pub fn read_numbers<N: Pod>(&mut self, count: usize) -> Option<Vec<N>> {
+        let bytes = count.checked_mul(size_of::<N>()).filter(|bytes| *bytes <= self.remaining())?;
+        let numbers = match self {
+            Self::Slice(from) => bytemuck::pod_collect_to_vec(&from[..bytes]),
+            Self::Bulk(receipt, at) => receipt.view.to_vec(*at, count),
+            Self::Copy(from, at) => bytemuck::pod_collect_to_vec(&from[*at..*at + bytes]),
+        };
+        self.advance(bytes);
+        Some(numbers)
     }
 
     /// Copies the next bytes out and moves past them; `false`, with nothing read, when fewer

@@ -124,9 +124,7 @@ impl Bulk {
 
     /// Copies the payload out.
     pub fn to_vec(&self) -> Vec<u8> {
-        let mut bytes = vec![0; self.filled];
-        self.segment.copy_out(0, &mut bytes);
-        bytes
+        self.segment.to_vec(0, self.filled)
     }
 
     /// How a frame refers to what was written.
@@ -215,5 +213,13 @@ impl BulkView {
     /// [`bytes`](Self::bytes) first.
     pub fn copy_out(&self, offset: usize, to: &mut [u8]) {
         self.segment.copy_out(offset, to);
+    }
+
+    /// Copies `count` numbers out, into fresh memory.
+    ///
+    /// # Panics
+    /// As [`copy_out`](Self::copy_out).
+    pub fn to_vec<N: bytemuck::Pod>(&self, offset: usize, count: usize) -> Vec<N> {
+        self.segment.to_vec(offset, count)
     }
 }

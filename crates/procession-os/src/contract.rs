@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::mem::MaybeUninit;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
@@ -18,8 +19,8 @@ macro_rules! owes_nothing {
         #[test]
         fn $function() {
             use crate::$sys::{
-                control, copy, exit_watch, image, leash, memory, process, signal, surroundings,
-                wait,
+                control, copy, exit_watch, heap, image, leash, memory, process, signal,
+                surroundings, wait,
             };
 
             type New<T> = io::Result<(T, memory::Mapping)>;
@@ -91,6 +92,9 @@ macro_rules! owes_nothing {
             let _: fn(&Watcher) = Watcher::wake;
 
             let _: fn(usize) -> Option<Image> = image::image_of;
+
+            let _: fn(&mut [MaybeUninit<u8>]) = heap::will_be_filled;
+            let _: fn(usize) = heap::keep_freed_blocks;
 
             let _: [i32; 2] = [signal::KILL, signal::TERMINATE];
             let _: fn(i32) -> Option<(&'static str, &'static str)> = signal::name_and_meaning;

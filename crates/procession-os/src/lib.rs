@@ -8,6 +8,7 @@
 //! | module | capability |
 //! |---|---|
 //! | [`memory`] | anonymous shared memory of a size that nobody can change |
+//! | [`heap`] | private memory in large blocks, at less cost |
 //! | [`wait`] | sleeping on a word and waking its sleepers, across processes |
 //! | [`control`] | whole messages with handles attached, between parent and worker |
 //! | [`process`] | launching a worker, signalling it, collecting its status |
@@ -31,6 +32,7 @@
 //! | file | types | functions |
 //! |---|---|---|
 //! | `memory` | `Memory`, `Mapping` | `Memory::{create, accept, bytes, map, handle}`, `Mapping::{as_ptr, len}`; `Mapping` unmaps on drop |
+//! | `heap` | | `will_be_filled`, `keep_freed_blocks` |
 //! | `wait` | | `WORDS_MAX`, `wait`, `wait_any`, `wake_one`, `wake_all` |
 //! | `control` | `Control` | `Control::{pair, send, recv, handle, from_handle, inherit_token, from_inherited}` |
 //! | `process` | `Child` | `launch`, `bind_life_to_parent`, `parent_pid`, `exit_now`, `Child::{pid, signal, wait, try_reap}` |
@@ -51,6 +53,7 @@ pub mod copy;
 pub mod early;
 pub mod exit_watch;
 pub mod handle;
+pub mod heap;
 pub mod image;
 pub mod leash;
 pub mod memory;

@@ -25,6 +25,9 @@ pub(super) const LANE_BROKEN: i32 = 115;
 /// Exit code of a worker whose initializer failed; how is in its last response.
 const NOT_INITIALIZED: i32 = 116;
 
+/// Freed blocks up to this size stay with a worker.
+const KEPT_BYTES: usize = 256 << 20;
+
 /// How one call ended.
 type Ended = Result<Finished, Failure>;
 
@@ -40,6 +43,8 @@ struct Worker {
 /// Works until told to stop, then exits the process.
 pub(crate) fn run(boot: Boot, lane: WorkerLane, control: Control) -> ! {
     panic_hook::install(boot.role == Role::Process);
+    // Large arguments come again, and so does the memory for them.
+    procession_os::heap::keep_freed_blocks(KEPT_BYTES);
     let control = Arc::new(control);
     let Ok(views) = control::start(control.clone()) else {
         let why = "a worker cannot start its control thread".to_owned();

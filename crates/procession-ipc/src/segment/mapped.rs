@@ -3,9 +3,17 @@
 #![allow(unsafe_code)]
 
 use crate::primitive::{AtomicU32, AtomicU64};
+use bytemuck::Pod;
 use procession_os::memory::Mapping;
-use std::mem::{align_of, size_of};
+use std::mem::{MaybeUninit, align_of, size_of};
+use std::slice;
 use std::time::Duration;
+
+/// Eight bytes at any address, moved by one instruction each way. (An array of bytes would be moved
+/// byte by byte where it is volatile.)
+#[derive(Clone, Copy)]
+#[repr(C, packed)]
+struct Word(u64);
 
 /// A mapped segment; see the module's docs for what may be done with it.
 #[derive(Debug)]
@@ -90,17 +98,11 @@ impl Segment {
         let mut to = self.span(offset, from.len());
         let (words, rest) = from.as_chunks::<8>();
         for word in words {
-            // SAFETY: `span` proved room for all of `from`; each step stays inside it.
-            unsafe { to.cast::<[u8; 8]>().write_volatile(*word) };
+            // SAFETY: `span` proved room for all of `from`; each step stays inside it. The type has
+            // no alignment.
+            unsafe { to.cast::<Word>().write_volatile(Word(u64::from_ne_bytes(*word))) };
             // SAFETY: as above: at most one past the end of the span.
             to = unsafe { to.add(8) };
-        }
-        let (halves, rest) = rest.as_chunks::<4>();
-        for half in halves {
-            // SAFETY: as above.
-            unsafe { to.cast::<[u8; 4]>().write_volatile(*half) };
-            // SAFETY: as above.
-            to = unsafe { to.add(4) };
         }
         for byte in rest {
             // SAFETY: as above.
@@ -120,17 +122,12 @@ impl Segment {
         let (words, rest) = to.as_chunks_mut::<8>();
         for word in words {
             // SAFETY: `span` proved that all of `to.len()` bytes are mapped; volatile, because a
-            // peer may write them meanwhile: whatever is read is checked after the copy.
-            *word = unsafe { from.cast::<[u8; 8]>().read_volatile() };
+            // peer may write them meanwhile: whatever is read is checked after the copy. The type
+            // has no alignment.
+            let Word(read) = unsafe { from.cast::<Word>().read_volatile() };
+            *word = read.to_ne_bytes();
             // SAFETY: at most one past the end of the span.
             from = unsafe { from.add(8) };
-        }
-        let (halves, rest) = rest.as_chunks_mut::<4>();
-        for half in halves {
-            // SAFETY: as above.
-            *half = unsafe { from.cast::<[u8; 4]>().read_volatile() };
-            // SAFETY: as above.
-            from = unsafe { from.add(4) };
         }
         for byte in rest {
             // SAFETY: as above.
@@ -138,6 +135,46 @@ impl Segment {
             // SAFETY: as above.
             from = unsafe { from.add(1) };
         }
+    }
+
+    /// Copies `count` numbers out of the segment at `offset`, into fresh memory.
+    ///
+    /// # Panics
+    /// When the span is outside the segment.
+    pub fn to_vec<N: Pod>(&self, offset: usize, count: usize) -> Vec<N> {
+        let bytes = count.checked_mul(size_of::<N>()).expect("a span fits the address space");
+        let mut from = self.span(offset, bytes).cast_const();
+        let mut numbers = Vec::<N>::with_capacity(count);
+        let mut to = numbers.as_mut_ptr().cast::<u8>();
+        // SAFETY: the vector has room for `count` numbers, so for `bytes` bytes, which nobody else
+        // knows of yet; memory of any contents may be seen as bytes that are not initialized.
+        let room = unsafe { slice::from_raw_parts_mut(to.cast::<MaybeUninit<u8>>(), bytes) };
+        procession_os::heap::will_be_filled(room);
+        for _ in 0..bytes / 8 {
+            // SAFETY: `span` proved that all of `bytes` are mapped; volatile, because a peer may
+            // write them meanwhile: whatever is read is a number, and is checked after the copy.
+            let word = unsafe { from.cast::<Word>().read_volatile() };
+            // SAFETY: as many bytes as were mapped have room in the vector.
+            unsafe { to.cast::<Word>().write(word) };
+            // SAFETY: at most one past the end of the span.
+            from = unsafe { from.add(8) };
+            // SAFETY: at most one past the end of the vector's room.
+            to = unsafe { to.add(8) };
+        }
+        for _ in 0..bytes % 8 {
+            // SAFETY: as above.
+            let byte = unsafe { from.read_volatile() };
+            // SAFETY: as above.
+            unsafe { to.write(byte) };
+            // SAFETY: as above.
+            from = unsafe { from.add(1) };
+            // SAFETY: as above.
+            to = unsafe { to.add(1) };
+        }
+        // SAFETY: the vector has room for `count`, and every byte of them was just written; any bytes
+        // make an `N`, which is plain old data.
+        unsafe { numbers.set_len(count) };
+        numbers
     }
 
     /// Sleeps while the word at `offset` holds `expected`; returns `false` on time-out. May return

@@ -71,6 +71,13 @@ impl Segment {
         }
     }
 
+    /// Copies data at `offset` into fresh memory.
+    pub fn to_vec<N: bytemuck::Pod>(&self, offset: usize, count: usize) -> Vec<N> {
+        let mut numbers = vec![N::zeroed(); count];
+        self.copy_out(offset, bytemuck::cast_slice_mut(&mut numbers));
+        numbers
+    }
+
     /// Sleeps while the word holds `expected`, as a futex does. A lost wake-up is a deadlock that
     /// loom reports.
     pub fn wait(&self, offset: usize, expected: u32, _timeout: Option<Duration>) -> bool {

@@ -76,11 +76,6 @@ fn get<N: Pod>(input: &mut Input<'_>) -> Option<Vec<N>> {
     if !input.read_exact(&mut length) {
         return None;
     }
-    let length = usize::try_from(u64::from_le_bytes(length)).ok()?;
-    // Checked before anything is allocated: the length may be anything.
-    if length.checked_mul(size_of::<N>())? > input.remaining() {
-        return None;
-    }
-    let mut numbers = vec![N::zeroed(); length];
-    input.read_exact(bytemuck::cast_slice_mut(&mut numbers)).then_some(numbers)
+    // It may be anything, and is checked before anything is allocated.
+    input.read_numbers(usize::try_from(u64::from_le_bytes(length)).ok()?)
 }

@@ -1,0 +1,34 @@
+//! Large pages by advice, and the knobs of glibc's allocator.
+
+use std::mem::MaybeUninit;
+
+use rustix::mm::{Advice, madvise};
+
+/// What the kernel gives as one page if it is advised to; on other processors than those with small
+/// pages of 4 KiB it is more, and the advice for less is not taken.
+const LARGE_PAGE_BYTES: usize = 2 << 20;
+
+pub(crate) fn will_be_filled(memory: &mut [MaybeUninit<u8>]) {
+    let start = memory.as_mut_ptr();
+    let skip = start.align_offset(LARGE_PAGE_BYTES);
+    let bytes = memory.len().saturating_sub(skip) / LARGE_PAGE_BYTES * LARGE_PAGE_BYTES;
+    let Some(span) = memory.get_mut(skip..).and_then(|rest| rest.get_mut(..bytes)) else { return };
+    if span.is_empty() {
+        return;
+    }
+    // SAFETY: the span is borrowed by us alone, and this advice changes no contents. If the kernel
+    // does not take it, nothing is lost but time.
+    let _ = unsafe { madvise(span.as_mut_ptr().cast(), span.len(), Advice::LinuxHugepage) };
+}
+
+#[cfg(target_env = "gnu")]
+pub(crate) fn keep_freed_blocks(bytes: usize) {
+    let bytes = i32::try_from(bytes).unwrap_or(i32::MAX);
+    // SAFETY: the call changes when memory is asked of the system and given back to it, no more.
+    unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, bytes) };
+    // SAFETY: as above.
+    unsafe { libc::mallopt(libc::M_TRIM_THRESHOLD, bytes) };
+}
+
+#[cfg(not(target_env = "gnu"))]
+pub(crate) fn keep_freed_blocks(_bytes: usize) {}
