@@ -74,6 +74,7 @@ impl Process {
             index: 0,
             generation: 1,
             method,
+            snapshot: None,
             patience: START_TIMEOUT,
         };
         // Who waits learns of the end from the system.

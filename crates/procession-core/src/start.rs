@@ -2,6 +2,7 @@
 
 pub mod bootstrap;
 mod desk;
+mod fork;
 mod launcher;
 mod method;
 mod preload;
@@ -9,6 +10,7 @@ mod serve;
 mod template;
 mod worker_process;
 
+pub(crate) use fork::Snapshot;
 pub use launcher::set_executable;
 pub use method::{StartMethod, get_start_method, set_start_method};
 pub use preload::set_forkserver_preload;

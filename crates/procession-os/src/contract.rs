@@ -45,6 +45,7 @@ macro_rules! owes_nothing {
             let _: fn() -> io::Result<(Control, Control)> = Control::pair;
             let _: fn(&Control, &[u8], &[BorrowedHandle<'_>]) -> io::Result<()> = Control::send;
             let _: Receive = Control::recv;
+            let _: fn(&Control) -> io::Result<()> = Control::wait;
             let _: fn(&Control) -> BorrowedHandle<'_> = Control::handle;
             let _: fn(Handle) -> io::Result<Control> = Control::from_handle;
             let _: fn(&Control) -> String = Control::inherit_token;
@@ -62,10 +63,12 @@ macro_rules! owes_nothing {
             let _: fn() -> io::Result<usize> = copy::thread_count;
             let _: fn() -> io::Result<()> = copy::prepare;
             let _: fn() -> io::Result<Copied> = copy::fork_sibling;
+            let _: fn(&Control) -> io::Result<Copied> = copy::fork;
+            let _: fn() = copy::flush;
             let _: fn(u32) -> io::Result<process::Child> = copy::adopt;
             let _: fn() -> Vec<u32> = copy::children_of_this_thread;
 
-            let _: fn() -> io::Result<(Handle, Handle)> = leash::pair;
+            let _: fn() -> io::Result<(leash::Hold, Handle)> = leash::pair;
             let _: fn(&Handle) -> BorrowedHandle<'_> = leash::lend;
             let _: fn(Handle) -> io::Result<bool> = leash::wear;
 
@@ -103,6 +106,7 @@ macro_rules! owes_nothing {
             fn shared<T: Send + Sync + std::fmt::Debug>() {}
             shared::<memory::Memory>();
             shared::<memory::Mapping>();
+            shared::<leash::Hold>();
             shared::<Control>();
             shared::<process::Child>();
             shared::<Watcher>();

@@ -97,6 +97,15 @@ impl Control {
         received
     }
 
+    /// Waits until there is a message or the peer is gone; a signal may end the wait before.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the system is out of memory.
+    pub fn wait(&self) -> io::Result<()> {
+        self.0.wait()
+    }
+
     /// This end, to be sent to another process over another channel.
     #[must_use]
     pub fn handle(&self) -> BorrowedHandle<'_> {

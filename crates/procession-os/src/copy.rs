@@ -4,12 +4,16 @@
 //! is a sibling of it, not a child: it belongs to the process that launched the template, which
 //! watches it, reaps it and takes it with it exactly as one that it launched itself.
 
-use std::io;
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
+use crate::control::Control;
+use crate::own_thread::Rest;
 use crate::process::Child;
 use crate::sys;
 
-/// Which of the two a process is after [`fork_sibling`].
+/// Which of the two a process is after [`fork_sibling`] or [`fork`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Copied {
@@ -53,6 +57,79 @@ pub fn prepare() -> io::Result<()> {
 /// cannot do this.
 pub fn fork_sibling() -> io::Result<Copied> {
     sys::copy::fork_sibling()
+}
+
+/// Whether somebody vouched for other threads.
+static ALLOWS_THREADS: AtomicBool = AtomicBool::new(false);
+
+/// Has [`fork`] no longer refuse a process that has other threads, from now on.
+///
+/// # Safety
+///
+/// A copy has the calling thread alone, while what other threads held or were changing at that moment
+/// stays so in it for ever: a lock stays locked, a value stays half-changed. POSIX allows such a copy
+/// nothing but async-signal-safe functions, and this library's copies do more. The caller vouches that
+/// whenever this process forks, its other threads hold and change nothing that the copy uses. The C
+/// library sees to its own heap and streams.
+pub unsafe fn allow_fork_with_threads() {
+    ALLOWS_THREADS.store(true, Ordering::Relaxed);
+}
+
+/// Forks this process. The copy is its child, and is to be [adopted](adopt); it continues on the
+/// calling thread, with copies of all memory and descriptors, except that it has let go of its ends
+/// of control channels and leashes, all but `keep`.
+///
+/// # Errors
+///
+/// Fails when this process has threads that are not this library's [own](crate::own_thread), unless
+/// somebody [vouched for them](allow_fork_with_threads); when called by one of those; and when the
+/// system is out of processes or memory or cannot do this. In a copy that cannot let go of what is not
+/// its own the process ends.
+pub fn fork(keep: &Control) -> io::Result<Copied> {
+    let rest = Rest::of_all(PATIENCE)?;
+    if !ALLOWS_THREADS.load(Ordering::Relaxed) {
+        require_no_other_threads(rest.count())?;
+    }
+    flush();
+    let own = std::process::id();
+    let copied = sys::copy::fork(&keep.0);
+    if std::process::id() != own {
+        rest.forget_all();
+        if copied.is_err() {
+            crate::process::exit_now(1);
+        }
+    }
+    copied
+}
+
+/// Longest wait for threads that have ended or go to rest.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+fn require_no_other_threads(own: usize) -> io::Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        // One that was joined a moment ago may still be counted.
+        let others = thread_count()?.saturating_sub(1 + own);
+        if others == 0 {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            return Err(io::Error::other(format!(
+                "this process has {others} other thread{}, and a copy of it has only the one that \
+                 forks: what the others hold would stay locked in it for ever",
+                if others == 1 { "" } else { "s" }
+            )));
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Writes out what is in the buffers of the standard output and of the C library's streams, so that
+/// no copy writes it again.
+pub fn flush() {
+    // A stream that does not take it now does not take it later.
+    let _ = io::stdout().flush();
+    sys::copy::flush();
 }
 
 /// Takes charge of a child of this process that something else made for it, by its process id.

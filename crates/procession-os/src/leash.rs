@@ -10,10 +10,10 @@ use crate::handle::{BorrowedHandle, Handle};
 use crate::sys;
 
 /// The end that is held: when the last copy of it is closed, and be it by a death, the one who wears
-/// the [`Leash`] is killed. It does not survive an exec.
+/// the [`Leash`] is killed. It survives neither an exec nor a [fork](crate::copy::fork).
 #[derive(Debug)]
 #[must_use]
-pub struct Hold(#[expect(dead_code, reason = "held until dropped")] Handle);
+pub struct Hold(#[expect(dead_code, reason = "held until dropped")] sys::leash::Hold);
 
 /// The end that is worn.
 #[derive(Debug)]

@@ -13,7 +13,8 @@
 //! | [`control`] | whole messages with handles attached, between parent and worker |
 //! | [`process`] | launching a worker, signalling it, collecting its status |
 //! | [`leash`] | ending a process with the one that holds its leash |
-//! | [`copy`] | copying a process of one thread, and taking charge of the copy |
+//! | [`copy`] | copying a process, and taking charge of the copy |
+//! | [`own_thread`] | threads of the library's own, which a fork finds at rest |
 //! | [`surroundings`] | environment, working folder and streams, for a copy of an older process |
 //! | [`exit_watch`] | one thread that learns of the end of many workers |
 //! | [`image`] | which executable is this, and does an address belong to its code |
@@ -34,10 +35,10 @@
 //! | `memory` | `Memory`, `Mapping` | `Memory::{create, accept, bytes, map, handle}`, `Mapping::{as_ptr, len}`; `Mapping` unmaps on drop |
 //! | `heap` | | `will_be_filled`, `keep_freed_blocks` |
 //! | `wait` | | `WORDS_MAX`, `wait`, `wait_any`, `wake_one`, `wake_all` |
-//! | `control` | `Control` | `Control::{pair, send, recv, handle, from_handle, inherit_token, from_inherited}` |
+//! | `control` | `Control` | `Control::{pair, send, recv, wait, handle, from_handle, inherit_token, from_inherited}` |
 //! | `process` | `Child` | `launch`, `bind_life_to_parent`, `parent_pid`, `exit_now`, `Child::{pid, signal, wait, try_reap}` |
-//! | `leash` | | `pair`, `lend`, `wear` |
-//! | `copy` | | `thread_count`, `prepare`, `fork_sibling`, `adopt`, `children_of_this_thread` |
+//! | `leash` | `Hold` | `pair`, `lend`, `wear` |
+//! | `copy` | | `thread_count`, `prepare`, `fork_sibling`, `fork`, `flush`, `adopt`, `children_of_this_thread` |
 //! | `surroundings` | `Folder` | `Folder::current`, `open_folder`, `lend`, `enter`, `streams`, `replace_stream`, `bytes_of`, `string_of`, `set_variables` |
 //! | `exit_watch` | `Watcher` | `Watcher::{new, add, add_control, remove, remove_control, wait, wake}` |
 //! | `image` | | `image_of` |
@@ -57,6 +58,7 @@ pub mod heap;
 pub mod image;
 pub mod leash;
 pub mod memory;
+pub mod own_thread;
 pub mod process;
 pub mod signal;
 pub mod surroundings;

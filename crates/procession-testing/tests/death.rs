@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 const LIMIT: Duration = Duration::from_secs(300);
 const TASKS: u64 = 10_000;
-const METHODS: [StartMethod; 2] = [StartMethod::Spawn, StartMethod::ForkServer];
+const METHODS: [StartMethod; 3] = [StartMethod::Spawn, StartMethod::ForkServer, StartMethod::Fork];
 
 /// Marks the task as begun in a file that outlives its worker, then works for a moment.
 fn work(index: u64, marks: String) -> u64 {

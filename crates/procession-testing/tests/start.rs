@@ -215,3 +215,29 @@ fn processes_and_pools_are_made_as_they_are_told() {
         assert_eq!(process.exit_code(), Some(0));
     }
 }
+
+#[procession::test]
+fn the_program_is_forked_with_all_that_it_has() {
+    let _harness = Harness::start("fork", LIMIT);
+    for case in ["closures", "pools", "ends", "threads", "many"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_fork")).arg(case).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{case}: {text}");
+        if case == "closures" {
+            // What was in a buffer, what is dropped and what is done at the end: once each.
+            let printed = String::from_utf8_lossy(&output.stdout);
+            assert_eq!(printed, "once;dropped by MainProcess\nat exit\n");
+        }
+    }
+}
+
+#[procession::test]
+fn a_test_binary_has_threads_and_is_not_forked() {
+    let _harness = Harness::start("fork refused", LIMIT);
+    let number = std::process::id();
+    let mut process = Process::fork(move || number);
+    let error = process.start().unwrap_err().to_string();
+    assert!(error.contains("other thread") && error.contains("spawn"), "{error}");
+    let mut process = Process::fork(move || number).start_method(StartMethod::Spawn);
+    assert!(process.start().unwrap_err().to_string().contains("fork alone"));
+}

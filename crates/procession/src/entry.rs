@@ -1,4 +1,5 @@
-//! How a function becomes a code reference, and back: the one file of the facade with unsafe code.
+//! How a function becomes a code reference, and back. Its unsafe code is the facade's, but for a
+//! promise of the program's own (`fork_guard`).
 //!
 //! A function item, and a closure that captures nothing, is known by its type alone: its value has
 //! no bytes. So for each such type `F` with arguments `A` there is a function [`run::<F, A>`]
@@ -35,6 +36,7 @@
 
 use crate::args::Args;
 use crate::codec::{self, CodecError};
+use crate::forked;
 use crate::target::{Returned, Target, assert_zero_sized};
 use procession_core::face::{CallError, Calls, Code, Face};
 use procession_core::payload::{Input, Output};
@@ -97,13 +99,23 @@ where
     A: Args,
 {
     const { assert_zero_sized::<F>() }
-    let entry: Entry = run::<F, A>;
+    code_of_entry(run::<F, A>, type_name::<F>())
+}
+
+/// The code reference of the closure that a forked child has.
+///
+/// # Errors
+/// As [`code_of`].
+pub(crate) fn code_of_forked() -> Result<Code> {
+    code_of_entry(run_forked, "a closure")
+}
+
+fn code_of_entry(entry: Entry, name: &str) -> Result<Code> {
     let address = entry as usize;
     if !image::contains(address) {
         return Err(Error::refused(format!(
-            "`{}` lies in another shared library than procession itself and cannot be named in \
+            "`{name}` lies in another shared library than procession itself and cannot be named in \
              another process; call it from a function of the program",
-            type_name::<F>()
         )));
     }
     Ok(address.wrapping_sub(image::anchor()) as u64)
@@ -117,7 +129,8 @@ fn resolve(code: Code) -> std::result::Result<Entry, CodecError> {
         return Err(CodecError::unknown_function());
     }
     let pointer = std::ptr::with_exposed_provenance::<()>(address);
-    // SAFETY: by points 1 to 3 above the address is that of a `run`, whose type this is.
+    // SAFETY: by points 1 to 3 above the address is that of a `run` or of `run_forked`, whose type
+    // this is.
     Ok(unsafe { std::mem::transmute::<*const (), Entry>(pointer) })
 }
 
@@ -147,6 +160,14 @@ where
             }
             Ok(())
         }
+    }
+}
+
+/// Makes the one call that a forked child is for.
+fn run_forked(work: Work<'_, '_, '_>) -> std::result::Result<(), CodecError> {
+    match work {
+        Work::One(_, output) => forked::run_next(output),
+        Work::Each(_) => Err(CodecError::unknown_function()),
     }
 }
 

@@ -4,6 +4,7 @@ use crate::args::Args;
 use crate::codec;
 use crate::detached;
 use crate::entry;
+use crate::forked::{self, Run};
 use crate::target::{Returned, Target};
 use procession_core::face::Code;
 use procession_core::payload::Output;
@@ -46,7 +47,7 @@ pub struct Process<R> {
 }
 
 enum State {
-    New { code: Result<Code>, encode: Encode },
+    New { code: Result<Code>, encode: Encode, run: Option<Run> },
     Running(core::Process),
     Ended { process: core::Process },
     Failed,
@@ -78,7 +79,40 @@ impl<R: Returned> Process<R> {
         Self {
             name: core::next_name(),
             method: None,
-            state: State::New { code, encode },
+            state: State::New { code, encode, run: None },
+            returns: PhantomData,
+        }
+    }
+
+    /// A process that will call a closure, which may capture anything, once it is
+    /// [started](Self::start): the program is forked then, and the child has copies of all its memory.
+    ///
+    /// What [`StartMethod::Fork`] says holds for it; above all, it is refused when the program has
+    /// threads. Where a function and its arguments will do, [`new`](Self::new) is faster and knows no
+    /// such limits.
+    ///
+    /// ```
+    /// use procession::Process;
+    ///
+    /// #[procession::main]
+    /// fn main() -> procession::Result<()> {
+    ///     let words = vec!["as", "they", "are"];
+    ///     let mut process = Process::fork(move || words.concat());
+    ///     process.start()?;
+    ///     assert_eq!(process.join()?, "astheyare");
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn fork<F>(closure: F) -> Self
+    where
+        F: FnOnce() -> R + Send + 'static,
+    {
+        let encode: Encode = Box::new(|_| Ok(()));
+        let run = Some(forked::run_of(closure));
+        Self {
+            name: core::next_name(),
+            method: Some(StartMethod::Fork),
+            state: State::New { code: entry::code_of_forked(), encode, run },
             returns: PhantomData,
         }
     }
@@ -90,7 +124,8 @@ impl<R: Returned> Process<R> {
         self
     }
 
-    /// How the process is made; as [set](crate::set_start_method) for the program unless told.
+    /// How the process is made; as [set](crate::set_start_method) for the program unless told. One
+    /// that is made by [`fork`](Self::fork) can be made in no other way.
     #[must_use]
     pub fn start_method(mut self, method: StartMethod) -> Self {
         self.method = Some(method);
@@ -106,18 +141,27 @@ impl<R: Returned> Process<R> {
     ///
     /// # Errors
     /// When it was started before, the arguments cannot be encoded, the function lives in another
-    /// shared library, or the system cannot make a process.
+    /// shared library, the system cannot make a process, or it would be forked and the program has
+    /// threads.
     pub fn start(&mut self) -> Result<()> {
         if !matches!(self.state, State::New { .. }) {
             return Err(Error::usage("a process is started once"));
         }
-        let State::New { code, encode } = std::mem::replace(&mut self.state, State::Failed) else {
+        let State::New { code, encode, run } = std::mem::replace(&mut self.state, State::Failed)
+        else {
             unreachable!("matched above");
         };
-        let process =
-            core::Process::start(self.name.clone(), self.method, code?, encode, |error| {
-                Error::codec(error.to_string())
-            })?;
+        let (name, code) = (self.name.clone(), code?);
+        let refused = |error: codec::CodecError| Error::codec(error.to_string());
+        let process = match run {
+            None => core::Process::start(name, self.method, code, encode, refused),
+            Some(_) if self.method != Some(StartMethod::Fork) => {
+                Err(Error::usage("a closure that captures can be started by fork alone"))
+            }
+            Some(run) => {
+                forked::with(run, || core::Process::start(name, self.method, code, encode, refused))
+            }
+        }?;
         self.state = State::Running(process);
         Ok(())
     }

@@ -35,6 +35,7 @@ impl Shared {
             index: slot.index,
             generation,
             method: self.config.start_method,
+            snapshot: self.config.snapshot.clone(),
             patience: self.config.start_timeout,
         };
         let pool = Arc::downgrade(self);

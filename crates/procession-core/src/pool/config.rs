@@ -1,7 +1,8 @@
 //! What a pool is made of.
 
 use crate::face::Code;
-use crate::start::StartMethod;
+use crate::start::{Snapshot, StartMethod};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What a pool is made of.
@@ -17,6 +18,8 @@ pub struct Config {
     pub start_timeout: Duration,
     /// How workers are made; `None` leaves that to the program.
     pub start_method: Option<StartMethod>,
+    /// The copy of the program that workers are forked from; made when the pool is.
+    pub(crate) snapshot: Option<Arc<Snapshot>>,
     /// Longest time between a polite and a forced end of a worker.
     pub grace: Duration,
 }
@@ -29,6 +32,7 @@ impl Default for Config {
             initializer: None,
             start_timeout: Duration::from_secs(60),
             start_method: None,
+            snapshot: None,
             grace: Duration::from_secs(2),
         }
     }

@@ -8,7 +8,9 @@ use super::wait::{Goal, Waitable};
 use crate::error::{Error, Result};
 use crate::face::Code;
 use crate::payload::Output;
+use crate::start::{Snapshot, StartMethod};
 use crate::task::{Batch, TaskCell};
+use procession_os::own_thread::{self, OwnThread};
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::task::Waker;
@@ -36,9 +38,12 @@ impl Pool {
     /// # Errors
     /// When the configuration makes no sense or a process, its memory or a thread cannot be made.
     /// What goes wrong later in a worker's start is the error of the pool's tasks and of `join`.
-    pub fn start(config: Config) -> Result<Self> {
+    pub fn start(mut config: Config) -> Result<Self> {
         if config.workers == 0 {
             return Err(Error::usage("a pool has at least one process"));
+        }
+        if StartMethod::chosen(config.start_method) == Some(StartMethod::Fork) {
+            config.snapshot = Some(Snapshot::take()?);
         }
         let shared = Arc::new(Shared::new(config));
         let pool = Self { shared: shared.clone() };
@@ -47,10 +52,8 @@ impl Pool {
             (0..inner.slots.len()).try_for_each(|index| shared.launch(&mut inner, index))
         };
         let seen = shared.clone();
-        std::thread::Builder::new()
-            .name("procession-supervisor".into())
-            .stack_size(256 * 1024)
-            .spawn(move || supervisor::run(&seen))
+        let supervise = move |own: &mut OwnThread| supervisor::run(&seen, own);
+        own_thread::spawn("procession-supervisor", 256 * 1024, supervise)
             .map_err(|source| Error::system("cannot start the supervisor thread", source))?;
         if let Err(error) = launched {
             pool.terminate();

@@ -5,6 +5,7 @@ use super::inner::{Inner, State};
 use super::shared::Shared;
 use super::wait::wait_any;
 use procession_ipc::lane::LaneWatch;
+use procession_os::own_thread::OwnThread;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 const STALL_CHECK: Duration = Duration::from_millis(1);
 
 /// Runs until the pool has ended and its last worker with it.
-pub(super) fn run(shared: &Arc<Shared>) {
+pub(super) fn run(shared: &Arc<Shared>, own: &mut OwnThread) {
     let mut checked = Instant::now();
     loop {
         let seen = shared.supervisor.seen();
@@ -46,7 +47,7 @@ pub(super) fn run(shared: &Arc<Shared>) {
             }
             (watches, urgent, timeout)
         };
-        sleep(shared, &watches, &urgent, seen, timeout);
+        sleep(shared, own, &watches, &urgent, seen, timeout);
     }
 }
 
@@ -84,6 +85,7 @@ fn next_deadline(inner: &Inner) -> Option<Duration> {
 
 fn sleep(
     shared: &Shared,
+    own: &mut OwnThread,
     watches: &[Arc<LaneWatch>],
     urgent: &[u32],
     seen: u32,
@@ -96,7 +98,7 @@ fn sleep(
     let quiet = watches.iter().zip(urgent).all(|(watch, urgent)| urgent_of(watch) == *urgent);
     if quiet {
         let words = watches.iter().map(|watch| watch.urgent_word()).zip(urgent.iter().copied());
-        wait_any(shared.supervisor.word(), seen, words, timeout);
+        own.rest(|| wait_any(shared.supervisor.word(), seen, words, timeout));
     }
     for watch in watches {
         watch.lower_supervisor();

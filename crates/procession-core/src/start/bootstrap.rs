@@ -141,12 +141,53 @@ fn become_child(summons: Summons) -> ! {
             // What follows runs in the copies of this process.
             let control = serve::serve(control, preload);
             bind_life(summons.parent_pid);
-            match receive_calling(&control) {
-                Calling::Worker(worker) => work(*worker, control),
-                Calling::Template(_) => refuse(&control, "a copy is no template".into()),
-            }
+            take_up(control)
         }
     }
+}
+
+/// Whether this process is a copy of the program, with what that had done.
+static IS_COPY: AtomicBool = AtomicBool::new(false);
+
+/// Becomes a worker in a copy of the program.
+pub(super) fn become_copy(control: Control) -> ! {
+    enter_copy(&control);
+    take_up(control)
+}
+
+/// Becomes a template in a copy of the program, and a worker in its copies.
+pub(super) fn become_template_copy(control: Control) -> ! {
+    enter_copy(&control);
+    info::become_child("Template".to_owned());
+    take_up(serve::serve(control, None))
+}
+
+/// The thread that forked a copy may end before the program does, so its life is not bound to that:
+/// the leash and the control channel see to it.
+fn enter_copy(control: &Control) {
+    IS_COPY.store(true, Ordering::Relaxed);
+    STATE.store(WORKER, Ordering::Relaxed);
+    if procession_os::signal::prepare_worker().is_err() {
+        refuse(control, "a child cannot set its signal handlers".into());
+    }
+}
+
+/// Becomes the worker that the boot parcel says.
+fn take_up(control: Control) -> ! {
+    match receive_calling(&control) {
+        Calling::Worker(worker) => work(*worker, control),
+        Calling::Template(_) => refuse(&control, "a copy is no template".into()),
+    }
+}
+
+/// Ends this worker. What the program had registered to be done at its own end is not done by a
+/// copy of it.
+pub(crate) fn exit(code: i32) -> ! {
+    if IS_COPY.load(Ordering::Relaxed) {
+        procession_os::copy::flush();
+        exit_now(code);
+    }
+    std::process::exit(code)
 }
 
 /// Ends this child's life with its parent's, from here on by the kernel's hand.

@@ -6,6 +6,7 @@ use super::template::{Origin, Pending, Said, Template};
 use super::{VARIABLE, bootstrap};
 use procession_os::copy;
 use procession_os::exit_watch::Watcher;
+use procession_os::own_thread::OwnThread;
 use procession_os::process::{Child, Exit};
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -16,6 +17,10 @@ use std::time::Duration;
 
 /// The child at which a template begins to pay: for one alone it does not.
 const TEMPLATE_FROM: u64 = 2;
+
+/// Why a copy of the program cannot be forked.
+const COPY_GONE: &str =
+    "the copy of the program that the workers are forked from has ended, and cannot be made again";
 
 /// The launcher's thread at work.
 pub(super) struct Desk<'a> {
@@ -43,16 +48,13 @@ impl<'a> Desk<'a> {
     }
 
     /// Works for as long as the process lives.
-    pub(super) fn serve(mut self, errands: &Receiver<Errand>) {
+    pub(super) fn serve(mut self, own: &mut OwnThread, errands: &Receiver<Errand>) {
         let mut tokens = Vec::new();
         loop {
             while let Ok(errand) = errands.try_recv() {
-                match errand {
-                    Errand::Launch(order) => self.launch(order),
-                    Errand::Retire => self.templates.values_mut().for_each(Template::retire),
-                }
+                self.run(errand);
             }
-            if self.watcher.wait(&mut tokens).is_err() {
+            if own.rest(|| self.watcher.wait(&mut tokens)).is_err() {
                 // Nothing can be watched any more: a defect of the system, not of a child. Poll.
                 tokens.clear();
                 tokens.extend(self.children.keys());
@@ -71,13 +73,47 @@ impl<'a> Desk<'a> {
         }
     }
 
+    fn run(&mut self, errand: Errand) {
+        match errand {
+            Errand::Launch(order) => self.launch(order),
+            Errand::Retire(way) => {
+                let late = self.templates.values_mut().filter(|it| it.is_forked_by(way));
+                late.for_each(Template::retire);
+            }
+            Errand::Keep { child, on_exit, reply } => {
+                let token = self.token();
+                let watched = self.watcher.add(&child, token);
+                match &watched {
+                    Ok(()) => drop(self.children.insert(token, (child, on_exit))),
+                    // If it is dead already nobody misses it.
+                    Err(_) => drop(child.kill()),
+                }
+                let _ = reply.send(watched);
+            }
+            Errand::Adopt(template) => {
+                // One that is not watched is dead, and its orders are not answered.
+                let _ = self.keep_template(*template);
+            }
+            Errand::Dismiss(number) => {
+                if let Some(token) = self.find(&Origin::Copy(number)) {
+                    self.templates.get_mut(&token).into_iter().for_each(Template::retire);
+                }
+            }
+        }
+    }
+
     fn launch(&mut self, order: Order) {
         self.launched += 1;
         match order.way {
-            Way::Spawn => self.spawn(order),
+            // What is forked where it is asked for is no errand.
+            Way::Spawn | Way::Here => self.spawn(order),
             Way::Template => match self.template() {
                 Ok(token) => self.fork(token, order),
                 Err(failure) => answer(order, failure),
+            },
+            Way::Copy(number) => match self.find(&Origin::Copy(number)) {
+                Some(token) => self.fork(token, order),
+                None => answer(order, Failure::Refused(COPY_GONE.to_owned())),
             },
             Way::Fastest => {
                 let origin = origin();
@@ -157,10 +193,18 @@ impl<'a> Desk<'a> {
     }
 
     fn start_template(&mut self, origin: Origin) -> io::Result<u64> {
+        let Origin::Program { executable, preload } = origin else {
+            return Err(io::Error::other(COPY_GONE));
+        };
         preload::seal();
-        // One of another origin is of no more use.
-        self.templates.values_mut().filter(|it| it.waiting.is_empty()).for_each(Template::retire);
-        let template = Template::start(origin)?;
+        // One of another executable is of no more use.
+        let idle = self.templates.values_mut().filter(|it| it.waiting.is_empty());
+        idle.filter(|it| it.is_forked_by(Way::Template)).for_each(Template::retire);
+        self.keep_template(Template::start(executable, preload)?)
+    }
+
+    /// Watches over a new template and its channel.
+    fn keep_template(&mut self, template: Template) -> io::Result<u64> {
         let token = self.token();
         let watched = self.watcher.add(&template.child, token).and_then(|()| {
             let channel = self.watcher.add_control(&template.control, token + 1);
@@ -263,7 +307,7 @@ impl<'a> Desk<'a> {
 }
 
 fn origin() -> Origin {
-    Origin { executable: executable(), preload: preload::code() }
+    Origin::Program { executable: executable(), preload: preload::code() }
 }
 
 fn answer(order: Order, failure: Failure) {

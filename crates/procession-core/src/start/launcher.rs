@@ -5,10 +5,12 @@
 //! process. It is also the one place that reaps, so no exit status is collected twice.
 
 use super::desk::Desk;
+use super::template::Template;
 use crate::error::{Error, Result};
 use parking_lot::Mutex;
 use procession_os::control::Control;
 use procession_os::exit_watch::Watcher;
+use procession_os::own_thread::{self, OwnThread};
 use procession_os::process::{Child, Exit, Launch};
 use std::ffi::OsString;
 use std::io;
@@ -59,6 +61,10 @@ pub(super) enum Way {
     Template,
     /// By forking the template if there is one that is ready, else by running the executable.
     Fastest,
+    /// By forking the copy of the program of this number.
+    Copy(u64),
+    /// By forking the program, on the thread that asks for it.
+    Here,
 }
 
 /// A child to be made.
@@ -72,8 +78,18 @@ pub(super) struct Order {
 /// What the launcher's thread is asked to do.
 pub(super) enum Errand {
     Launch(Order),
-    /// End the template: it takes too long to answer.
-    Retire,
+    /// End the template that is forked in this way: it takes too long to answer.
+    Retire(Way),
+    /// Watch over a child that was made elsewhere.
+    Keep {
+        child: Arc<Child>,
+        on_exit: OnExit,
+        reply: Sender<io::Result<()>>,
+    },
+    /// Watch over a template that was made elsewhere.
+    Adopt(Box<Template>),
+    /// End the copy of the program of this number: nobody has any more use for it.
+    Dismiss(u64),
 }
 
 struct Launcher {
@@ -95,11 +111,8 @@ impl Launcher {
         let watcher = Arc::new(Watcher::new().map_err(cannot)?);
         let (errands, incoming) = channel();
         let seen = watcher.clone();
-        std::thread::Builder::new()
-            .name("procession-launcher".into())
-            .stack_size(256 * 1024)
-            .spawn(move || Desk::new(&seen).serve(&incoming))
-            .map_err(cannot)?;
+        let serve = move |own: &mut OwnThread| Desk::new(&seen).serve(own, &incoming);
+        own_thread::spawn("procession-launcher", 256 * 1024, serve).map_err(cannot)?;
         let pid = std::process::id();
         let fresh = Arc::new(Self { pid, watcher, errands: Mutex::new(errands) });
         *launcher = Some(fresh.clone());
@@ -114,6 +127,16 @@ impl Launcher {
     }
 }
 
+/// Has the launcher's thread do something.
+pub(super) fn send(errand: Errand) -> Result<()> {
+    if Launcher::get()?.send(errand) { Ok(()) } else { Err(gone()) }
+}
+
+#[cold]
+pub(super) fn gone() -> Error {
+    Error::usage("the launcher thread is gone: the process is exiting")
+}
+
 /// Makes a child with this end of its control channel. `on_exit` runs on the launcher's thread when
 /// it ends, and must be brief. A template that has not answered after `patience` is ended.
 pub(super) fn launch(
@@ -124,7 +147,6 @@ pub(super) fn launch(
 ) -> Result<Answer> {
     let launcher = Launcher::get()?;
     let (reply, answer) = channel();
-    let gone = || Error::usage("the launcher thread is gone: the process is exiting");
     if !launcher.send(Errand::Launch(Order { way, control, on_exit, reply })) {
         return Err(gone());
     }
@@ -133,7 +155,7 @@ pub(super) fn launch(
             Ok(answer) => return Ok(answer),
             Err(RecvTimeoutError::Disconnected) => return Err(gone()),
             // Its end, which nothing can put off, fails the order.
-            Err(RecvTimeoutError::Timeout) => launcher.send(Errand::Retire),
+            Err(RecvTimeoutError::Timeout) => launcher.send(Errand::Retire(way)),
         };
     }
     answer.recv().map_err(|_| gone())

@@ -24,14 +24,31 @@ pub enum StartMethod {
     /// the program had when the template was started. Functions that were registered to run at a
     /// fork (`pthread_atfork`) do not run.
     ForkServer,
+    /// The program itself is forked: a child has copies of all its memory and of its open files, with
+    /// all that it had done. So a closure that captures can run in it (`Process::fork`). The children
+    /// of a pool, replacements of dead ones included, are copies of the program as it was when the
+    /// pool was made. `fork` in text.
+    ///
+    /// Unix only. Refused when the program has threads other than the calling one and procession's
+    /// own, for what they hold would stay locked in the child for ever; an `unsafe` call lifts that.
+    /// Pools, processes and results of the program are of no use in the child. It exits without
+    /// running destructors, or what the program has registered for its own end.
+    Fork,
 }
 
 impl StartMethod {
+    /// The method that holds where a pool or process says this one, or none; `None` leaves it to
+    /// procession.
+    pub(crate) fn chosen(said: Option<Self>) -> Option<Self> {
+        said.or_else(|| *CHOSEN.lock())
+    }
+
     /// Python's name.
     fn name(self) -> &'static str {
         match self {
             Self::Spawn => "spawn",
             Self::ForkServer => "forkserver",
+            Self::Fork => "fork",
         }
     }
 }
@@ -46,9 +63,11 @@ impl FromStr for StartMethod {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let all = [Self::Spawn, Self::ForkServer];
+        let all = [Self::Spawn, Self::ForkServer, Self::Fork];
         all.into_iter().find(|method| method.name() == text).ok_or_else(|| {
-            Error::usage(format!("{text:?} is no start method: there are spawn and forkserver"))
+            Error::usage(format!(
+                "{text:?} is no start method: there are spawn, forkserver and fork"
+            ))
         })
     }
 }
@@ -68,12 +87,7 @@ pub fn set_start_method(method: impl Into<Option<StartMethod>>) {
 /// `ForkServer`, with the first child spawned, for which a template would not pay, and others too
 /// while there is no template to fork.
 pub fn get_start_method() -> StartMethod {
-    chosen().unwrap_or(StartMethod::ForkServer)
-}
-
-/// The program's choice; `None` leaves it to procession.
-pub(super) fn chosen() -> Option<StartMethod> {
-    *CHOSEN.lock()
+    StartMethod::chosen(None).unwrap_or(StartMethod::ForkServer)
 }
 
 #[cfg(test)]
@@ -82,7 +96,7 @@ mod tests {
 
     #[test]
     fn methods_have_pythons_names() {
-        for name in ["spawn", "forkserver"] {
+        for name in ["spawn", "forkserver", "fork"] {
             let method: StartMethod = name.parse().expect("a method");
             assert_eq!(method.to_string(), name);
         }

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 /// Longest wait for threads to vanish that the preload function has waited for itself: the system
 /// says that a thread is gone a little before it has taken it off its list.
-const THREADS_PATIENCE: Duration = Duration::from_secs(2);
+const THREADS_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Serves the program `parent_pid` until it is gone. Returns in each copy, with its control channel.
 pub(super) fn serve(control: Control, preload: Option<Code>) -> Control {

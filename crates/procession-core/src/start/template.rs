@@ -5,7 +5,7 @@
 //! fails them.
 
 use super::bootstrap;
-use super::launcher::{Answer, Failure, OnExit};
+use super::launcher::{Answer, Failure, OnExit, Way};
 use super::{VARIABLE, launcher};
 use crate::face::Code;
 use crate::message::{OrderHead, Parcel};
@@ -21,11 +21,16 @@ use std::sync::mpsc::Sender;
 
 /// What a template is a process of.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Origin {
-    /// Its executable; `None` for the program's own.
-    pub(super) executable: Option<PathBuf>,
-    /// What it has called before it is forked.
-    pub(super) preload: Option<Code>,
+pub(super) enum Origin {
+    /// The program, started again.
+    Program {
+        /// Its executable; `None` for the program's own.
+        executable: Option<PathBuf>,
+        /// What it has called before it is forked.
+        preload: Option<Code>,
+    },
+    /// The program as it was at one moment: the copy of this number.
+    Copy(u64),
 }
 
 /// A child that was ordered.
@@ -64,16 +69,25 @@ pub(super) struct Template {
 
 impl Template {
     /// Launches a template.
-    pub(super) fn start(origin: Origin) -> io::Result<Self> {
+    pub(super) fn start(executable: Option<PathBuf>, preload: Option<Code>) -> io::Result<Self> {
         let (control, childs_end) = Control::pair()?;
-        control.send(&Parcel::Template(origin.preload).to_bytes(), &[])?;
+        control.send(&Parcel::Template(preload).to_bytes(), &[])?;
         let value = OsString::from(bootstrap::call_for(&childs_end));
         // Before the launch: what changes meanwhile is told twice rather than not at all.
         let baseline = Surroundings::now();
         let variables = [(OsString::from(VARIABLE), Some(value))];
-        let child =
-            launcher::run_executable(origin.executable.as_deref(), &variables, &childs_end)?;
-        Ok(Self {
+        let child = launcher::run_executable(executable.as_deref(), &variables, &childs_end)?;
+        Ok(Self::new(Origin::Program { executable, preload }, child, control, baseline))
+    }
+
+    /// A template that runs, and what was around the program when it was made.
+    pub(super) fn new(
+        origin: Origin,
+        child: Child,
+        control: Control,
+        baseline: Surroundings,
+    ) -> Self {
+        Self {
             origin,
             child,
             control,
@@ -82,7 +96,7 @@ impl Template {
             is_retired: false,
             refusal: None,
             baseline,
-        })
+        }
     }
 
     /// What is different around the program since the template was started; `None` when that is
@@ -129,6 +143,15 @@ impl Template {
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// Whether orders for children that are made in this way are orders for it.
+    pub(super) fn is_forked_by(&self, way: Way) -> bool {
+        match (&self.origin, way) {
+            (Origin::Copy(number), Way::Copy(wanted)) => *number == wanted,
+            (Origin::Program { .. }, Way::Template | Way::Fastest) => true,
+            _ => false,
         }
     }
 

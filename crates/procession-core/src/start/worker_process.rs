@@ -1,7 +1,8 @@
 //! A launched worker: its process, its control channel, its lane.
 
+use super::fork::{Snapshot, fork_child};
 use super::launcher::{self, Answer, Failure, OnExit, Way};
-use super::{StartMethod, method, preload};
+use super::{StartMethod, preload};
 use crate::error::{Error, Fault, Result, WorkerId};
 use crate::message::{Boot, Parcel, Role};
 use crate::payload::{Loan, Receipt};
@@ -26,6 +27,8 @@ pub(crate) struct WorkerSpec {
     pub(crate) generation: u32,
     /// How it is made; `None` leaves that to the program.
     pub(crate) method: Option<StartMethod>,
+    /// The copy of the program that it is forked from, if it is to be one.
+    pub(crate) snapshot: Option<Arc<Snapshot>>,
     /// Longest time to wait for a template.
     pub(crate) patience: Duration,
 }
@@ -54,13 +57,15 @@ impl WorkerProcess {
         on_exit: impl FnOnce(Exit) + Send + 'static,
     ) -> Result<(Self, ParentLane)> {
         super::bootstrap::require_parent()?;
-        let method = spec.method.or_else(method::chosen);
+        let method = StartMethod::chosen(spec.method);
         // A template may be lost by no fault of its own, and another be had.
-        let [first, second] = match method {
-            Some(StartMethod::Spawn) => [Way::Spawn; 2],
-            Some(StartMethod::ForkServer) => [Way::Template; 2],
-            None if preload::code().is_some() => [Way::Template, Way::Spawn],
-            None => [Way::Fastest, Way::Spawn],
+        let [first, second] = match (&spec.snapshot, method) {
+            (Some(snapshot), _) => [Way::Copy(snapshot.number()); 2],
+            (None, Some(StartMethod::Spawn)) => [Way::Spawn; 2],
+            (None, Some(StartMethod::ForkServer)) => [Way::Template; 2],
+            (None, Some(StartMethod::Fork)) => [Way::Here; 2],
+            (None, None) if preload::code().is_some() => [Way::Template, Way::Spawn],
+            (None, None) => [Way::Fastest, Way::Spawn],
         };
         let exits = Exits::new(on_exit);
         match Self::attempt(&spec, first, exits.listen())? {
@@ -95,7 +100,10 @@ impl WorkerProcess {
                 &[memory_a.handle(), memory_b.handle(), leash.handle()],
             )
             .map_err(channel)?;
-        let answer: Answer = launcher::launch(way, childs_end, spec.patience, on_exit)?;
+        let answer: Answer = match way {
+            Way::Here => Ok(fork_child(childs_end, on_exit)?),
+            _ => launcher::launch(way, childs_end, spec.patience, on_exit)?,
+        };
         let made = |child: Arc<Child>| {
             let id = WorkerId {
                 name: spec.name.clone(),

@@ -10,6 +10,7 @@ use procession_ipc::bulk::BulkView;
 use procession_os::control::{Control, Received};
 use procession_os::handle::Handle;
 use procession_os::memory::Memory;
+use procession_os::own_thread::{self, OwnThread};
 use procession_os::process::exit_now;
 use std::collections::HashMap;
 use std::io;
@@ -72,11 +73,7 @@ impl Views {
         let views = self.clone();
         // A second thread that allocates gets a heap of its own, and that is not cheap.
         let bytes = Vec::with_capacity(MESSAGE_BYTES);
-        std::thread::Builder::new()
-            .name("procession-control".into())
-            .stack_size(64 * 1024)
-            .spawn(move || views.read(bytes))?;
-        Ok(())
+        own_thread::spawn("procession-control", 64 * 1024, move |own| views.read(own, bytes))
     }
 
     fn insert(&self, id: u64, memory: Option<Handle>) -> io::Result<()> {
@@ -88,10 +85,14 @@ impl Views {
         Ok(())
     }
 
-    fn read(&self, mut bytes: Vec<u8>) {
+    fn read(&self, own: &mut OwnThread, mut bytes: Vec<u8>) {
         loop {
             let mut handles = Vec::new();
-            match self.control.recv(&mut bytes, &mut handles, true) {
+            // It may allocate, so it does not rest itself.
+            if own.rest(|| self.control.wait()).is_err() {
+                exit_now(ORPHANED);
+            }
+            match self.control.recv(&mut bytes, &mut handles, false) {
                 Ok(Received::Message) => {}
                 Ok(Received::Empty) => continue,
                 // The parent is gone, or this end is closed: either way nobody wants this worker.

@@ -9,6 +9,7 @@ use super::respond::{Failure, respond_bulk};
 use crate::face::{self, CallError, Code};
 use crate::message::{Boot, Parcel, Role, request, response};
 use crate::payload::{BulkSource, Finished, Input, Output, Receipt};
+use crate::start::bootstrap;
 use procession_ipc::bulk::Reference;
 use procession_ipc::frame::{FLAG_BULK, Header};
 use procession_ipc::lane::WorkerLane;
@@ -50,7 +51,7 @@ pub(crate) fn run(boot: Boot, lane: WorkerLane, control: Control) -> ! {
         let why = "a worker cannot start its control thread".to_owned();
         // If this cannot be sent either, the exit code is all the parent gets.
         let _ = control.send(&Parcel::Refusal(why).to_bytes(), &[]);
-        exit_now(crate::start::bootstrap::REFUSED)
+        exit_now(bootstrap::REFUSED)
     };
     let mut worker = Worker {
         lane,
@@ -76,7 +77,7 @@ impl Worker {
             let Ok(frame) = self.lane.next_request() else { exit_now(LANE_BROKEN) };
             let header = frame.header;
             match header.kind {
-                request::STOP => std::process::exit(0),
+                request::STOP => bootstrap::exit(0),
                 request::BEGIN => self.ready(&frame),
                 _ if !self.lane.begin(header.sequence) => self.lane.pass(&frame),
                 kind => {
@@ -151,7 +152,7 @@ impl Worker {
         }
         self.lane.pass(frame);
         if self.role == Role::Process {
-            std::process::exit(if panicked { PANICKED } else { 0 });
+            bootstrap::exit(if panicked { PANICKED } else { 0 });
         }
     }
 
@@ -170,7 +171,7 @@ impl Worker {
                 self.lane.respond(header, &bytes);
                 self.lane.pass(frame);
                 // The tasks that wait behind it must not run here.
-                std::process::exit(NOT_INITIALIZED)
+                bootstrap::exit(NOT_INITIALIZED)
             }
         }
     }

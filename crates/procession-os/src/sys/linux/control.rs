@@ -5,6 +5,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::cmsg_space;
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::{Errno, FdFlags, fcntl_dupfd_cloexec, fcntl_getfd, fcntl_setfd, retry_on_intr};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
@@ -12,6 +13,7 @@ use rustix::net::{
     sendmsg, socketpair, sockopt,
 };
 
+use super::ends::End;
 use crate::control::{HANDLES_MAX, MESSAGE_BYTES_MAX, Received};
 use crate::handle::{BorrowedHandle, Handle};
 
@@ -21,7 +23,7 @@ const DESCRIPTOR_MIN: RawFd = 3;
 
 #[derive(Debug)]
 pub(crate) struct Control {
-    socket: OwnedFd,
+    socket: End,
 }
 
 impl Control {
@@ -37,7 +39,7 @@ impl Control {
         } else {
             socket
         };
-        Ok(Control { socket })
+        Ok(Control { socket: End::new(socket) })
     }
 
     pub(crate) fn send(&self, bytes: &[u8], handles: &[BorrowedHandle<'_>]) -> io::Result<()> {
@@ -108,6 +110,13 @@ impl Control {
         Ok(Received::Message)
     }
 
+    pub(crate) fn wait(&self) -> io::Result<()> {
+        match poll(&mut [PollFd::new(&self.socket, PollFlags::IN)], None) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
     pub(crate) fn handle(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
@@ -123,7 +132,7 @@ impl Control {
     }
 
     pub(crate) fn inherit_token(&self) -> String {
-        self.socket.as_raw_fd().to_string()
+        self.socket.as_fd().as_raw_fd().to_string()
     }
 
     pub(crate) fn from_inherited(token: &str) -> io::Result<Control> {
@@ -144,12 +153,12 @@ impl Control {
         // no second call gets here.
         let socket = unsafe { OwnedFd::from_raw_fd(descriptor) };
         fcntl_setfd(&socket, FdFlags::CLOEXEC)?;
-        Ok(Control { socket })
+        Ok(Control { socket: End::new(socket) })
     }
 
     /// The socket, for a child that is to inherit it.
     pub(super) fn descriptor(&self) -> RawFd {
-        self.socket.as_raw_fd()
+        self.socket.as_fd().as_raw_fd()
     }
 }
 

@@ -18,6 +18,8 @@ use rustix::io::retry_on_intr;
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use rustix::thread::{get_clear_child_tid_address, gettid};
 
+use super::control::Control;
+use super::ends::Listed;
 use super::process::{Child, keep};
 use crate::copy::Copied;
 
@@ -127,6 +129,25 @@ pub(crate) fn fork_sibling() -> io::Result<Copied> {
         }
         pid => u32::try_from(pid).map(Copied::Original).map_err(io::Error::other),
     }
+}
+
+pub(crate) fn fork(keep: &Control) -> io::Result<Copied> {
+    let mut ends = Listed::lock();
+    // SAFETY: the face has seen to it that no other thread runs, or that somebody vouched for those
+    // that do: they hold nothing that the copy needs. The list is locked by this thread.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => {
+            ends.let_go_of_all_but(keep.handle())?;
+            Ok(Copied::Copy)
+        }
+        pid => Ok(Copied::Original(pid.cast_unsigned())),
+    }
+}
+
+pub(crate) fn flush() {
+    // SAFETY: null stands for all streams that write.
+    unsafe { libc::fflush(ptr::null_mut()) };
 }
 
 pub(crate) fn adopt(pid: u32) -> io::Result<Child> {

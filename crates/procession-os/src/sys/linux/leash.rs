@@ -9,9 +9,14 @@ use rustix::io::retry_on_intr;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::time::Timespec;
 
-pub(crate) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
+use super::ends::End;
+
+/// The end that is held; a copy of this process must not.
+pub(crate) type Hold = End;
+
+pub(crate) fn pair() -> io::Result<(Hold, OwnedFd)> {
     let (leash, hold) = pipe_with(PipeFlags::CLOEXEC)?;
-    Ok((hold, leash))
+    Ok((End::new(hold), leash))
 }
 
 pub(crate) fn lend(handle: &OwnedFd) -> BorrowedFd<'_> {

@@ -2,6 +2,7 @@
 
 pub(crate) mod control;
 pub(crate) mod copy;
+mod ends;
 pub(crate) mod exit_watch;
 pub(crate) mod heap;
 pub(crate) mod image;

@@ -27,6 +27,10 @@ impl Control {
         match self.0 {}
     }
 
+    pub(crate) fn wait(&self) -> io::Result<()> {
+        match self.0 {}
+    }
+
     pub(crate) fn handle(&self) -> BorrowedHandle<'_> {
         match self.0 {}
     }

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::control::Control;
 use super::process::Child;
 use super::refused;
 use crate::copy::Copied;
@@ -17,6 +18,12 @@ pub(crate) fn prepare() -> io::Result<()> {
 pub(crate) fn fork_sibling() -> io::Result<Copied> {
     refused("copies of processes")
 }
+
+pub(crate) fn fork(_keep: &Control) -> io::Result<Copied> {
+    refused("copies of processes")
+}
+
+pub(crate) fn flush() {}
 
 pub(crate) fn adopt(_pid: u32) -> io::Result<Child> {
     refused("copies of processes")

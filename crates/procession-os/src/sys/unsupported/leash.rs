@@ -2,10 +2,12 @@
 
 use std::io;
 
-use super::refused;
+use super::{Never, refused};
 use crate::handle::{BorrowedHandle, Handle};
 
-pub(crate) fn pair() -> io::Result<(Handle, Handle)> {
+pub(crate) type Hold = Never;
+
+pub(crate) fn pair() -> io::Result<(Hold, Handle)> {
     refused("leashes")
 }
 

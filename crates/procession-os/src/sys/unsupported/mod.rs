@@ -16,7 +16,7 @@ pub(crate) mod wait;
 
 /// A value that cannot exist, in place of one that the system cannot give.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Never {}
+pub(crate) enum Never {}
 
 /// The answer to any request for `what`.
 fn refused<T>(what: &str) -> io::Result<T> {
