@@ -15,6 +15,7 @@ pub mod pool;
 pub mod process;
 pub mod start;
 pub mod task;
+pub mod threads;
 pub mod worker;
 
 pub use error::{Error, Result};

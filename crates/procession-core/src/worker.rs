@@ -4,7 +4,7 @@ mod bulk;
 mod chunk;
 mod control;
 mod pace;
-mod panic_hook;
+pub(crate) mod panic_hook;
 mod respond;
 mod run;
 

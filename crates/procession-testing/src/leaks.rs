@@ -10,7 +10,7 @@ pub struct Leaks {
     children: Vec<String>,
     descriptors: usize,
     segments: usize,
-    supervisors: usize,
+    threads: usize,
 }
 
 impl Leaks {
@@ -28,15 +28,17 @@ impl Leaks {
             .iter()
             .flat_map(|line| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
             .collect();
-        let supervisors =
-            text("comm").iter().filter(|name| name.trim() == "procession-supe").count();
+        // The system keeps 15 bytes of a name.
+        let is_ours =
+            |name: &&String| ["procession-supe", "ThreadPoolWorke"].contains(&name.trim());
+        let threads = text("comm").iter().filter(is_ours).count();
         let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
         Self {
             children,
             // Less the one that reads the folder.
             descriptors: fs::read_dir("/proc/self/fd").map_or(0, Iterator::count).saturating_sub(1),
             segments: maps.lines().filter(|line| line.contains("procession-")).count(),
-            supervisors,
+            threads,
         }
     }
 
@@ -51,7 +53,7 @@ impl Leaks {
             let more = now.children.len() > self.children.len()
                 || now.descriptors > self.descriptors
                 || now.segments > self.segments
-                || now.supervisors > self.supervisors;
+                || now.threads > self.threads;
             if more {
                 eprintln!("still there: {now:?}");
             }

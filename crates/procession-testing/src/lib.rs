@@ -3,6 +3,7 @@
 
 mod future;
 mod harness;
+mod layout;
 mod leaks;
 mod random;
 mod signals;
@@ -10,6 +11,7 @@ mod watchdog;
 
 pub use future::block_on;
 pub use harness::{Harness, by, wait_for};
+pub use layout::Layout;
 pub use leaks::Leaks;
 pub use random::Random;
 pub use signals::send;

@@ -1,7 +1,7 @@
 //! The pool's and the process's calls, with real processes.
 
 use procession::{AsyncResult, Described, Pool, Process, RemoteError, Stats};
-use procession_testing::{Harness, block_on, wait_for};
+use procession_testing::{Harness, Layout, block_on, layouts, wait_for};
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
@@ -10,6 +10,24 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 const LIMIT: Duration = Duration::from_secs(120);
+
+layouts! {
+    a_pool_applies_functions_and_closures_of_all_arities
+    results_are_taken_in_any_order_or_not_at_all
+    the_map_family_keeps_order_and_results
+    lazy_maps_take_endless_iterators_and_run_only_a_window_ahead
+    payloads_of_every_size_cross_both_ways
+    unread_large_results_stop_nobody
+    many_threads_share_a_pool
+    a_result_is_a_future
+    a_result_can_be_asked_and_waited_for_a_while
+    tasks_return_results_of_their_own
+    five_tasks_of_equal_length_on_four_workers_take_two_turns
+    no_task_waits_behind_a_long_one_while_a_worker_is_idle
+    tasks_move_on_even_if_nobody_waits_for_them
+    queued_tasks_cost_no_descriptors
+    a_worker_may_own_a_pool
+}
 
 fn square(x: u64) -> u64 {
     x * x
@@ -23,10 +41,9 @@ fn make(length: usize) -> Vec<u8> {
     vec![length as u8; length]
 }
 
-#[procession::test]
-fn a_pool_applies_functions_and_closures_of_all_arities() {
+fn a_pool_applies_functions_and_closures_of_all_arities(layout: Layout) {
     let _harness = Harness::start("arities", LIMIT);
-    let pool = Pool::new(2).unwrap();
+    let pool = layout.pool(2);
     assert_eq!(pool.apply(square, (12,)).unwrap(), 144);
     assert_eq!(pool.apply(|| 7, ()).unwrap(), 7);
     assert_eq!(pool.apply(|a: u8, b: String| format!("{a}{b}"), (1, "x".into())).unwrap(), "1x");
@@ -65,10 +82,9 @@ fn a_pool_applies_functions_and_closures_of_all_arities() {
     pool.join().unwrap();
 }
 
-#[procession::test]
-fn results_are_taken_in_any_order_or_not_at_all() {
+fn results_are_taken_in_any_order_or_not_at_all(layout: Layout) {
     let _harness = Harness::start("order", LIMIT);
-    let pool = Pool::new(2).unwrap();
+    let pool = layout.pool(2);
     let results: Vec<_> = (0..5000).map(|i| pool.apply_async(square, (i,))).collect();
     for (i, result) in results.into_iter().enumerate().rev() {
         if i % 3 != 0 {
@@ -81,10 +97,9 @@ fn results_are_taken_in_any_order_or_not_at_all() {
     assert_eq!(late.get().unwrap(), 81);
 }
 
-#[procession::test]
-fn the_map_family_keeps_order_and_results() {
+fn the_map_family_keeps_order_and_results(layout: Layout) {
     let _harness = Harness::start("maps", LIMIT);
-    let pool = Pool::new(3).unwrap();
+    let pool = layout.pool(3);
     let expected: Vec<u64> = (0..20_000).map(square).collect();
     assert_eq!(pool.map(square, 0..20_000).unwrap(), expected);
     assert_eq!(pool.map_async(square, 0..20_000).get().unwrap(), expected);
@@ -158,10 +173,9 @@ fn a_map_goes_on_when_workers_finish_all_while_results_are_taken_in() {
     pool.join().unwrap();
 }
 
-#[procession::test]
-fn lazy_maps_take_endless_iterators_and_run_only_a_window_ahead() {
+fn lazy_maps_take_endless_iterators_and_run_only_a_window_ahead(layout: Layout) {
     let _harness = Harness::start("lazy maps", LIMIT);
-    let pool = Pool::new(2).unwrap();
+    let pool = layout.pool(2);
     let mut pulled = 0;
     let items = (0..).inspect(|_| pulled += 1);
     let firsts: Vec<u64> = pool.imap(square, items).take(10).map(Result::unwrap).collect();
@@ -172,10 +186,9 @@ fn lazy_maps_take_endless_iterators_and_run_only_a_window_ahead() {
     assert_eq!(pool.apply(square, (3,)).unwrap(), 9);
 }
 
-#[procession::test]
-fn payloads_of_every_size_cross_both_ways() {
+fn payloads_of_every_size_cross_both_ways(layout: Layout) {
     let _harness = Harness::start("payload sizes", LIMIT);
-    let pool = Pool::new(2).unwrap();
+    let pool = layout.pool(2);
     let sizes = [
         0,
         1,
@@ -210,10 +223,9 @@ fn payloads_of_every_size_cross_both_ways() {
     assert_eq!(pool.map(echo, items.clone()).unwrap(), items);
 }
 
-#[procession::test]
-fn unread_large_results_stop_nobody() {
+fn unread_large_results_stop_nobody(layout: Layout) {
     let _harness = Harness::start("unread results", LIMIT);
-    let pool = Pool::new(2).unwrap();
+    let pool = layout.pool(2);
     let unread: Vec<_> = (0..300).map(|i| pool.apply_async(make, (40_000 + i,))).collect();
     assert_eq!(pool.apply(square, (5,)).unwrap(), 25);
     pool.close();
@@ -223,10 +235,9 @@ fn unread_large_results_stop_nobody() {
     }
 }
 
-#[procession::test]
-fn many_threads_share_a_pool() {
+fn many_threads_share_a_pool(layout: Layout) {
     let _harness = Harness::start("threads", LIMIT);
-    let pool = Pool::new(3).unwrap();
+    let pool = layout.pool(3);
     std::thread::scope(|scope| {
         for thread in 0..6_u64 {
             let pool = &pool;
@@ -242,10 +253,9 @@ fn many_threads_share_a_pool() {
     assert_eq!((submitted, succeeded, failed), (6 * 3500, 6 * 3500, 0));
 }
 
-#[procession::test]
-fn a_result_is_a_future() {
+fn a_result_is_a_future(layout: Layout) {
     let _harness = Harness::start("futures", LIMIT);
-    let pool = Pool::new(2).unwrap();
+    let pool = layout.pool(2);
     for i in 0..2000 {
         assert_eq!(block_on(pool.apply_async(square, (i,))).unwrap(), i * i);
     }
@@ -295,10 +305,9 @@ fn results_that_are_polled_together_are_each_woken() {
     });
 }
 
-#[procession::test]
-fn a_result_can_be_asked_and_waited_for_a_while() {
+fn a_result_can_be_asked_and_waited_for_a_while(layout: Layout) {
     let _harness = Harness::start("asking", LIMIT);
-    let pool = Pool::new(1).unwrap();
+    let pool = layout.pool(1);
     let gate = std::env::temp_dir().join(format!("procession-gate-{}", std::process::id()));
     let wait = |path: String| {
         while !std::path::Path::new(&path).exists() {
@@ -319,13 +328,12 @@ fn a_result_can_be_asked_and_waited_for_a_while() {
     assert!(result.get_timeout(LIMIT).is_err(), "a result is taken once");
 }
 
-#[procession::test]
-fn tasks_return_results_of_their_own() {
+fn tasks_return_results_of_their_own(layout: Layout) {
     let _harness = Harness::start("results", LIMIT);
     fn parse(text: String) -> Result<i32, RemoteError> {
         Ok(text.parse::<i32>()?)
     }
-    let pool = Pool::new(1).unwrap();
+    let pool = layout.pool(1);
     assert_eq!(pool.apply(parse, ("42".into(),)).unwrap().unwrap(), 42);
     let error = pool.apply(parse, ("x".into(),)).unwrap().unwrap_err();
     assert_eq!(error.message(), "invalid digit found in string");
@@ -336,25 +344,24 @@ fn tasks_return_results_of_their_own() {
     pool.join().unwrap();
 }
 
-#[procession::test]
-fn five_tasks_of_equal_length_on_four_workers_take_two_turns() {
+fn five_tasks_of_equal_length_on_four_workers_take_two_turns(layout: Layout) {
     let _harness = Harness::start("scheduling", LIMIT);
-    let pool = Pool::new(4).unwrap();
+    let pool = layout.pool(4);
     let nap = |i: u32| {
         std::thread::sleep(Duration::from_millis(200));
-        (i, std::process::id())
+        (i, format!("{} {:?}", std::process::id(), std::thread::current().id()))
     };
     let start = Instant::now();
     let results: Vec<_> = (0..5).map(|i| pool.apply_async(nap, (i,))).collect();
-    let pids: BTreeSet<u32> = results.into_iter().map(|result| result.get().unwrap().1).collect();
-    assert_eq!(pids.len(), 4, "each worker had one, and one worker a second");
+    let workers: BTreeSet<String> =
+        results.into_iter().map(|result| result.get().unwrap().1).collect();
+    assert_eq!(workers.len(), 4, "each worker had one, and one worker a second");
     assert!(start.elapsed() >= Duration::from_millis(400));
 }
 
-#[procession::test]
-fn no_task_waits_behind_a_long_one_while_a_worker_is_idle() {
+fn no_task_waits_behind_a_long_one_while_a_worker_is_idle(layout: Layout) {
     let _harness = Harness::start("take-back", LIMIT);
-    let pool = Pool::new(2).unwrap();
+    let pool = layout.pool(2);
     // Learn that tasks are tiny, so that windows are deep.
     for i in 0..2000 {
         pool.apply(square, (i,)).unwrap();
@@ -376,10 +383,9 @@ fn no_task_waits_behind_a_long_one_while_a_worker_is_idle() {
     std::fs::remove_file(&gate).unwrap();
 }
 
-#[procession::test]
-fn tasks_move_on_even_if_nobody_waits_for_them() {
+fn tasks_move_on_even_if_nobody_waits_for_them(layout: Layout) {
     let _harness = Harness::start("nobody waits", LIMIT);
-    let pool = Pool::new(2).unwrap();
+    let pool = layout.pool(2);
     for i in 0..2000 {
         pool.apply(square, (i,)).unwrap();
     }
@@ -486,21 +492,19 @@ fn a_process_is_killed_terminated_or_waited_for_a_while() {
     assert_eq!(process.exit_code(), Some(1));
 }
 
-#[procession::test]
-fn a_worker_may_own_a_pool() {
+fn a_worker_may_own_a_pool(layout: Layout) {
     let _harness = Harness::start("nested pools", LIMIT);
     let nested = |n: u64| {
         let pool = Pool::new(2).unwrap();
         pool.map(square, 0..n).unwrap().iter().sum::<u64>()
     };
-    let pool = Pool::new(2).unwrap();
+    let pool = layout.pool(2);
     assert_eq!(pool.map(nested, [3, 4]).unwrap(), [5, 14]);
 }
 
-#[procession::test]
-fn queued_tasks_cost_no_descriptors() {
+fn queued_tasks_cost_no_descriptors(layout: Layout) {
     let _harness = Harness::start("queued tasks", LIMIT);
-    let pool = Pool::new(2).unwrap();
+    let pool = layout.pool(2);
     let descriptors = || std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
     let before = descriptors();
     let results: Vec<_> = (0..200_000).map(|i| pool.apply_async(square, (i,))).collect();

@@ -5,6 +5,7 @@ use crate::map::Gather;
 use crate::target::Returned;
 use procession_core::pool::{Pool, Waitable};
 use procession_core::task::TaskCell;
+use procession_core::threads::{self, Outcome};
 use procession_core::{Error, Result};
 use std::fmt;
 use std::future::Future;
@@ -21,10 +22,17 @@ use std::time::{Duration, Instant};
 /// any order.
 #[must_use = "an error that nobody looks at is only reported when the pool is joined"]
 pub struct AsyncResult<R> {
-    pool: Pool,
-    source: Source<R>,
+    place: Place<R>,
     polled: bool,
     returns: PhantomData<fn() -> R>,
+}
+
+/// Where the task is.
+enum Place<R> {
+    /// In the processes of a pool.
+    Processes(Pool, Source<R>),
+    /// On the threads of a pool: a task, or a map.
+    Threads(Arc<dyn Outcome<R>>),
 }
 
 pub(crate) enum Source<R> {
@@ -32,6 +40,15 @@ pub(crate) enum Source<R> {
     Task(Arc<TaskCell>, fn(&TaskCell) -> Option<Result<R>>),
     /// A map.
     Map(Box<dyn Gather<R> + Send>),
+}
+
+impl<R> Source<R> {
+    fn with_goal<T>(&self, run: impl FnOnce(&dyn Waitable) -> T) -> T {
+        match self {
+            Self::Task(cell, _) => run(&**cell),
+            Self::Map(map) => run(&map.whole()),
+        }
+    }
 }
 
 impl<R> fmt::Debug for AsyncResult<R> {
@@ -52,24 +69,38 @@ impl<R: Returned> AsyncResult<R> {
 
 impl<R> AsyncResult<R> {
     pub(crate) fn new(pool: Pool, source: Source<R>) -> Self {
-        Self { pool, source, polled: false, returns: PhantomData }
+        Self::at(Place::Processes(pool, source))
     }
 
-    fn with_goal<T>(&self, run: impl FnOnce(&dyn Waitable) -> T) -> T {
-        match &self.source {
-            Source::Task(cell, _) => run(&**cell),
-            Source::Map(map) => run(&map.whole()),
-        }
+    pub(crate) fn on_threads(outcome: Arc<dyn Outcome<R>>) -> Self {
+        Self::at(Place::Threads(outcome))
+    }
+
+    fn at(place: Place<R>) -> Self {
+        Self { place, polled: false, returns: PhantomData }
     }
 
     fn is_over(&self) -> bool {
-        self.with_goal(|goal| goal.is_over())
+        match &self.place {
+            Place::Processes(_, source) => source.with_goal(|goal| goal.is_over()),
+            Place::Threads(outcome) => outcome.is_over(),
+        }
+    }
+
+    fn wait_until(&self, deadline: Option<Instant>) -> bool {
+        match &self.place {
+            Place::Processes(pool, source) => {
+                source.with_goal(|goal| pool.wait_until(goal, deadline))
+            }
+            Place::Threads(outcome) => threads::wait_until(outcome, deadline),
+        }
     }
 
     fn take(&mut self) -> Result<R> {
-        let taken = match &mut self.source {
-            Source::Task(cell, decode) => decode(cell),
-            Source::Map(map) => map.take(),
+        let taken = match &mut self.place {
+            Place::Processes(_, Source::Task(cell, decode)) => decode(cell),
+            Place::Processes(_, Source::Map(map)) => map.take(),
+            Place::Threads(outcome) => outcome.take(),
         };
         taken.unwrap_or_else(|| Err(Error::usage("the result was taken before")))
     }
@@ -94,20 +125,22 @@ impl<R> AsyncResult<R> {
 
     /// Waits until the task has its outcome. Woken by it.
     pub fn wait(&self) {
-        self.with_goal(|goal| self.pool.wait_until(goal, None));
+        self.wait_until(None);
     }
 
     /// As [`wait`](Self::wait), for at most this long; `false` when there is no outcome yet.
     pub fn wait_timeout(&self, timeout: Duration) -> bool {
-        let deadline = Instant::now().checked_add(timeout);
-        self.with_goal(|goal| self.pool.wait_until(goal, deadline))
+        // A time that the clock cannot tell is as good as none.
+        self.wait_until(Instant::now().checked_add(timeout))
     }
 
     /// Whether the task has its outcome.
     pub fn ready(&self) -> bool {
-        if !self.is_over() {
+        if let Place::Processes(pool, _) = &self.place
+            && !self.is_over()
+        {
             // Nobody may be waiting, and so nobody collecting.
-            self.pool.collect();
+            pool.collect();
         }
         self.is_over()
     }
@@ -117,9 +150,10 @@ impl<R> AsyncResult<R> {
         if !self.ready() {
             return None;
         }
-        match &self.source {
-            Source::Task(cell, _) => cell.succeeded(),
-            Source::Map(map) => Some(map.succeeded()),
+        match &self.place {
+            Place::Processes(_, Source::Task(cell, _)) => cell.succeeded(),
+            Place::Processes(_, Source::Map(map)) => Some(map.succeeded()),
+            Place::Threads(outcome) => outcome.succeeded(),
         }
     }
 }
@@ -128,8 +162,13 @@ impl<R> Future for AsyncResult<R> {
     type Output = Result<R>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let pending =
-            !self.is_over() && self.with_goal(|goal| self.pool.poll(goal, context.waker()));
+        let pending = !self.is_over()
+            && match &self.place {
+                Place::Processes(pool, source) => {
+                    source.with_goal(|goal| pool.poll(goal, context.waker()))
+                }
+                Place::Threads(outcome) => threads::poll(&**outcome, context.waker()),
+            };
         self.polled = pending;
         if pending { Poll::Pending } else { Poll::Ready(self.take()) }
     }
@@ -138,7 +177,10 @@ impl<R> Future for AsyncResult<R> {
 impl<R> Drop for AsyncResult<R> {
     fn drop(&mut self) {
         if self.polled {
-            self.with_goal(|goal| self.pool.stop_polling(goal));
+            match &self.place {
+                Place::Processes(pool, source) => source.with_goal(|goal| pool.stop_polling(goal)),
+                Place::Threads(outcome) => threads::stop_polling(&**outcome),
+            }
         }
     }
 }

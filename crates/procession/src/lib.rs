@@ -35,6 +35,7 @@
 
 mod args;
 mod async_result;
+mod call;
 mod codec;
 mod detached;
 mod entry;
@@ -46,10 +47,13 @@ mod pool;
 mod process;
 mod remote_error;
 mod start_method;
+mod stream;
 mod target;
+mod thread_pool;
 
 pub use args::Args;
 pub use async_result::AsyncResult;
+pub use call::{Call, CallMany};
 pub use codec::Described;
 pub use fork_guard::allow_fork_with_threads;
 pub use imap::{Imap, ImapUnordered};
@@ -63,6 +67,7 @@ pub use procession_macros::{main, test};
 pub use remote_error::RemoteError;
 pub use start_method::set_forkserver_preload;
 pub use target::{Returned, Target};
+pub use thread_pool::{ThreadChunked, ThreadPool, ThreadPoolBuilder};
 
 /// Becomes a worker and never returns, if this process was started as one; returns at once in the
 /// program itself.

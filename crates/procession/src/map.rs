@@ -47,14 +47,12 @@ pub(crate) fn unpack<R: Returned>(delivery: Delivery, mut each: impl FnMut(u64, 
 #[derive(Debug)]
 pub(crate) struct Feeder<I> {
     items: Option<I>,
-    bytes: Vec<u8>,
-    lengths: Vec<u32>,
-    step: usize,
+    encoder: Encoder,
 }
 
 impl<A: Args, I: Iterator<Item = A>> Feeder<I> {
     pub(crate) fn new(items: I) -> Self {
-        Self { items: Some(items), bytes: Vec::new(), lengths: Vec::new(), step: 4 }
+        Self { items: Some(items), encoder: Encoder::new() }
     }
 
     /// Whether the iterator is used up.
@@ -62,28 +60,59 @@ impl<A: Args, I: Iterator<Item = A>> Feeder<I> {
         self.items.is_none()
     }
 
-    /// Encodes the next items, at most `most`, pushes them and lets the workers know. Seals the
-    /// batch at the iterator's end.
+    /// Encodes and pushes the next items, at most `most`.
     ///
     /// # Errors
     /// When an item cannot be encoded; those before it were pushed.
     pub(crate) fn step(&mut self, pool: &Pool, batch: &Arc<Batch>, most: usize) -> Result<()> {
         let Some(items) = &mut self.items else { return Ok(()) };
+        let (is_last, result) = self.encoder.step(items, pool, batch, most);
+        if is_last {
+            self.items = None;
+        }
+        result
+    }
+}
+
+/// Encodes items in steps that grow, and pushes them.
+#[derive(Debug)]
+pub(crate) struct Encoder {
+    bytes: Vec<u8>,
+    lengths: Vec<u32>,
+    step: usize,
+}
+
+impl Encoder {
+    pub(crate) fn new() -> Self {
+        Self { bytes: Vec::new(), lengths: Vec::new(), step: 4 }
+    }
+
+    /// Encodes the next items of an iterator, at most `most`, pushes them and lets the workers know.
+    /// Seals the batch at the iterator's end, and says so first.
+    ///
+    /// Fails when an item cannot be encoded; those before it were pushed.
+    pub(crate) fn step<A: Args, I: Iterator<Item = A> + ?Sized>(
+        &mut self,
+        items: &mut I,
+        pool: &Pool,
+        batch: &Arc<Batch>,
+        most: usize,
+    ) -> (bool, Result<()>) {
         self.bytes.clear();
         self.lengths.clear();
         let start = Instant::now();
-        let mut failure = None;
+        let (mut is_last, mut result) = (false, Ok(()));
         let mut output = Output::new(std::mem::take(&mut self.bytes), None);
         while self.lengths.len() < most.min(self.step) {
             if self.lengths.len() % 16 == 15 && start.elapsed() >= STEP_TIME {
                 break;
             }
             let Some(item) = items.next() else {
-                self.items = None;
+                is_last = true;
                 break;
             };
-            if let Err(error) = encode_item(&item, &mut output, &mut self.lengths) {
-                failure = Some(error);
+            result = encode_item(&item, &mut output, &mut self.lengths);
+            if result.is_err() {
                 break;
             }
         }
@@ -91,11 +120,11 @@ impl<A: Args, I: Iterator<Item = A>> Feeder<I> {
         drop(output);
         self.step = (self.step * 2).min(STEP_ITEMS);
         batch.push(&self.bytes, &self.lengths);
-        if self.items.is_none() {
+        if is_last {
             batch.seal();
         }
         pool.kick(batch, self.lengths.len() as u64);
-        failure.map_or(Ok(()), Err)
+        (is_last, result)
     }
 }
 

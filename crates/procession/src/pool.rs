@@ -5,12 +5,16 @@ use crate::async_result::{AsyncResult, Source};
 use crate::entry;
 use crate::imap::{Imap, ImapUnordered};
 use crate::map::{self, MapLater};
+use crate::stream::Stream;
 use crate::target::{Returned, Target};
-use procession_core::face::Code;
-use procession_core::payload::{Finished, Output};
+use crate::thread_pool::{Owner, ThreadPool};
+use procession_core::face::{Code, Face};
+use procession_core::payload::{Finished, Input, Output};
 use procession_core::pool::{Config, Pool as Core, Stats};
 use procession_core::start::StartMethod;
+use procession_core::threads;
 use procession_core::{Error, Result};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Worker processes that take tasks and give results back. (`multiprocessing.Pool`.)
@@ -45,7 +49,14 @@ use std::time::Duration;
 /// returns the workers are gone.
 #[derive(Debug)]
 pub struct Pool {
-    core: Core,
+    layout: Layout,
+}
+
+/// Where the tasks of a pool run.
+#[derive(Debug)]
+enum Layout {
+    Processes(Core),
+    Threads(Owner),
 }
 
 impl Pool {
@@ -59,9 +70,24 @@ impl Pool {
         Self::builder().processes(processes).build()
     }
 
+    /// A pool of this many threads of this process instead: nothing is serialised, and closures may
+    /// capture. See [`ThreadPool`], which becomes a `Pool` with [`From`].
+    ///
+    /// # Errors
+    /// As [`ThreadPool::new`].
+    pub fn threads(threads: usize) -> Result<ThreadPool> {
+        ThreadPool::new(threads)
+    }
+
     /// Options for a pool.
     pub fn builder() -> PoolBuilder {
-        PoolBuilder { config: Config::default(), failure: None }
+        PoolBuilder {
+            config: Config::default(),
+            processes: None,
+            threads: None,
+            name: None,
+            failure: None,
+        }
     }
 
     /// Calls a function in a worker and waits for what it returns.
@@ -87,14 +113,20 @@ impl Pool {
         F::Output: Returned,
         A: Args,
     {
+        let core = match &self.layout {
+            Layout::Processes(core) => core,
+            Layout::Threads(Owner(threads)) => {
+                return AsyncResult::on_threads(threads.submit(move || function.call(args)));
+            }
+        };
         // The function is known by its type; its value has no bytes.
         let _ = function;
         let submitted = entry::code_of::<F, A>().and_then(|code| {
             let encode = |output: &mut Output<'_>| args.encode(output);
-            self.core.submit(code, encode).map_err(|error| Error::codec(error.to_string()))
+            core.submit(code, encode).map_err(|error| Error::codec(error.to_string()))
         });
-        let cell = submitted.unwrap_or_else(|error| self.core.refuse(error));
-        AsyncResult::of_task(self.core.clone(), cell)
+        let cell = submitted.unwrap_or_else(|error| core.refuse(error));
+        AsyncResult::of_task(core.clone(), cell)
     }
 
     /// Calls a function on every item, in the workers, and waits for the results, in order.
@@ -200,7 +232,10 @@ impl Pool {
 
     /// Takes no more tasks. What was submitted is finished.
     pub fn close(&self) {
-        self.core.close();
+        match &self.layout {
+            Layout::Processes(core) => core.close(),
+            Layout::Threads(Owner(threads)) => threads.close(),
+        }
     }
 
     /// Waits until every task has its outcome and the workers have ended. Results that were not
@@ -210,36 +245,79 @@ impl Pool {
     /// The first failure that nobody has looked at, so that no error vanishes; why the pool is
     /// broken, if it is; that it was not [closed](Self::close).
     pub fn join(&self) -> Result<()> {
-        self.core.join()
+        match &self.layout {
+            Layout::Processes(core) => core.join(),
+            Layout::Threads(Owner(threads)) => threads.join(),
+        }
     }
 
     /// Ends the pool at once. Unfinished tasks fail with [`Error::is_terminated`]; the workers get
     /// SIGTERM and, after a grace period, SIGKILL. They are gone when this returns.
     pub fn terminate(&self) {
-        self.core.terminate();
+        match &self.layout {
+            Layout::Processes(core) => core.terminate(),
+            Layout::Threads(Owner(threads)) => threads.terminate(),
+        }
     }
 
     /// What the pool has done so far.
     pub fn stats(&self) -> Stats {
-        self.core.stats()
+        match &self.layout {
+            Layout::Processes(core) => core.stats(),
+            Layout::Threads(Owner(threads)) => threads.stats(),
+        }
     }
 
-    /// Process ids of the workers that live, in the order of their places.
+    /// Process ids of the workers that live, in the order of their places. None for a pool of
+    /// threads: whoever signals the workers would signal the program.
     pub fn worker_pids(&self) -> Vec<u32> {
-        self.core.worker_pids()
+        match &self.layout {
+            Layout::Processes(core) => core.worker_pids(),
+            Layout::Threads(_) => Vec::new(),
+        }
     }
 
-    /// How many processes the pool has, when all are there.
+    /// How many processes the pool has, when all are there. None for a pool of threads.
     pub fn processes(&self) -> usize {
-        self.core.workers()
+        match &self.layout {
+            Layout::Processes(core) => core.workers(),
+            Layout::Threads(_) => 0,
+        }
     }
 }
 
 impl Drop for Pool {
     /// Ends the pool as [`terminate`](Self::terminate) does, unless it was joined. Waits for the
-    /// workers' ends, no longer than the grace period and a bound.
+    /// workers' ends, no longer than the grace period and a bound; threads cannot be ended, and so
+    /// are waited for.
     fn drop(&mut self) {
-        self.core.terminate();
+        self.terminate();
+    }
+}
+
+/// A pool whose workers are threads.
+///
+/// The calls are those for functions that could run in another process, but nothing is serialised.
+///
+/// ```
+/// use procession::Pool;
+///
+/// fn square(x: u64) -> u64 {
+///     x * x
+/// }
+///
+/// #[procession::main]
+/// fn main() -> procession::Result<()> {
+///     let in_threads = std::env::args().any(|arg| arg == "--threads");
+///     let pool: Pool = if in_threads { Pool::threads(2)?.into() } else { Pool::new(2)? };
+///     assert_eq!(pool.map(square, 0..4)?, [0, 1, 4, 9]);
+///     pool.close();
+///     pool.join()
+/// }
+/// ```
+impl From<ThreadPool> for Pool {
+    fn from(pool: ThreadPool) -> Self {
+        Self { layout: Layout::Threads(pool.into_owner()) }
     }
 }
 
@@ -280,25 +358,44 @@ impl Chunked<'_> {
     ///
     /// # Errors
     /// As [`Pool::map`].
-    pub fn starmap<F, A, I>(&self, _function: F, items: I) -> Result<Vec<F::Output>>
+    pub fn starmap<F, A, I>(&self, function: F, items: I) -> Result<Vec<F::Output>>
     where
         F: Target<A>,
         F::Output: Returned,
         A: Args,
         I: IntoIterator<Item = A>,
     {
-        map::run(&self.pool.core, code::<F, A>()?, self.items, items.into_iter())
+        let code = code::<F, A>()?;
+        match &self.pool.layout {
+            Layout::Processes(core) => map::run(core, code, self.items, items.into_iter()),
+            Layout::Threads(Owner(threads)) => {
+                let call = move |args| function.call(args);
+                let results = threads.map(call, self.items, items.into_iter(), true);
+                AsyncResult::on_threads(results).get()
+            }
+        }
     }
 
     /// As [`Pool::starmap_async`].
-    pub fn starmap_async<F, A, I>(&self, _function: F, items: I) -> AsyncResult<Vec<F::Output>>
+    pub fn starmap_async<F, A, I>(&self, function: F, items: I) -> AsyncResult<Vec<F::Output>>
     where
         F: Target<A>,
         F::Output: Returned,
         A: Args,
         I: IntoIterator<Item = A>,
     {
-        let core = &self.pool.core;
+        let core = match &self.pool.layout {
+            Layout::Processes(core) => core,
+            Layout::Threads(Owner(threads)) => {
+                let call = move |args| function.call(args);
+                return AsyncResult::on_threads(threads.map(
+                    call,
+                    self.items,
+                    items.into_iter(),
+                    false,
+                ));
+            }
+        };
         let later = match code::<F, A>() {
             Ok(code) => MapLater::start(core, code, self.items, items.into_iter()),
             Err(error) => MapLater::refused(error),
@@ -309,7 +406,7 @@ impl Chunked<'_> {
     /// As [`Pool::imap`].
     pub fn imap<F, T, I>(
         &self,
-        _function: F,
+        function: F,
         items: I,
     ) -> Imap<impl Iterator<Item = (T,)> + use<F, T, I>, F::Output>
     where
@@ -318,14 +415,13 @@ impl Chunked<'_> {
         (T,): Args,
         I: IntoIterator<Item = T>,
     {
-        let items = items.into_iter().map(|item| (item,));
-        Imap::new(&self.pool.core, code::<F, (T,)>(), self.items, items)
+        Imap::new(self.stream(function, items))
     }
 
     /// As [`Pool::imap_unordered`].
     pub fn imap_unordered<F, T, I>(
         &self,
-        _function: F,
+        function: F,
         items: I,
     ) -> ImapUnordered<impl Iterator<Item = (T,)> + use<F, T, I>, F::Output>
     where
@@ -334,8 +430,32 @@ impl Chunked<'_> {
         (T,): Args,
         I: IntoIterator<Item = T>,
     {
+        ImapUnordered::new(self.stream(function, items))
+    }
+}
+
+impl Chunked<'_> {
+    fn stream<F, T, I>(
+        &self,
+        function: F,
+        items: I,
+    ) -> Stream<impl Iterator<Item = (T,)> + use<F, T, I>, F::Output>
+    where
+        F: Target<(T,)>,
+        F::Output: Returned,
+        (T,): Args,
+        I: IntoIterator<Item = T>,
+    {
         let items = items.into_iter().map(|item| (item,));
-        ImapUnordered::new(&self.pool.core, code::<F, (T,)>(), self.items, items)
+        match &self.pool.layout {
+            Layout::Processes(core) => {
+                Stream::in_processes(core, code::<F, (T,)>(), self.items, items)
+            }
+            Layout::Threads(Owner(threads)) => {
+                let call = move |args| function.call(args);
+                Stream::on_threads(threads, call, self.items, items)
+            }
+        }
     }
 }
 
@@ -368,18 +488,28 @@ where
 #[must_use = "a builder does nothing until it is built"]
 pub struct PoolBuilder {
     config: Config,
+    processes: Option<usize>,
+    threads: Option<usize>,
+    name: Option<String>,
     failure: Option<Error>,
 }
 
 impl PoolBuilder {
     /// How many processes; [`cpu_count`](crate::cpu_count) unless told.
     pub fn processes(mut self, count: usize) -> Self {
-        self.config.workers = count;
+        self.processes = Some(count);
+        self
+    }
+
+    /// Threads of this process instead of processes: this many. See [`ThreadPool`].
+    pub fn threads(mut self, count: usize) -> Self {
+        self.threads = Some(count);
         self
     }
 
     /// A call that each worker makes once, before its first task. If it panics the worker counts as
-    /// not started; after a few such starts the pool is broken, and says why.
+    /// not started; after a few such starts the pool is broken, and says why. The arguments are
+    /// encoded, for threads, too: each needs its own.
     pub fn initializer<F, A>(mut self, function: F, args: A) -> Self
     where
         F: Target<A>,
@@ -402,9 +532,10 @@ impl PoolBuilder {
         self
     }
 
-    /// Workers are named this, a hyphen and their place from 1; `PoolWorker` unless told.
+    /// Workers are named this, a hyphen and their place from 1; `PoolWorker` unless told, and
+    /// `ThreadPoolWorker` if they are threads.
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.config.name = name.into();
+        self.name = Some(name.into());
         self
     }
 
@@ -429,6 +560,29 @@ impl PoolBuilder {
         if let Some(error) = self.failure {
             return Err(error);
         }
-        Ok(Pool { core: Core::start(self.config)? })
+        if let Some(threads) = self.threads {
+            if self.processes.is_some() {
+                return Err(Error::usage("a pool has processes or threads: not both yet"));
+            }
+            return Ok(ThreadPool::start(thread_config(self.config, threads, self.name))?.into());
+        }
+        let mut config = self.config;
+        config.workers = self.processes.unwrap_or(config.workers);
+        config.name = self.name.unwrap_or(config.name);
+        Ok(Pool { layout: Layout::Processes(Core::start(config)?) })
     }
+}
+
+/// What a pool of threads takes over from the options for processes.
+fn thread_config(from: Config, threads: usize, name: Option<String>) -> threads::Config {
+    let mut config = threads::Config { threads, ..Default::default() };
+    config.name = name.unwrap_or(config.name);
+    config.initializer = from.initializer.map(|(code, arguments)| -> threads::Initializer {
+        Arc::new(move || {
+            let mut output = Output::new(Vec::new(), None);
+            let called = entry::FACE.call(code, &mut Input::Slice(&arguments), &mut output);
+            called.map_err(|error| Error::codec(error.to_string()))
+        })
+    });
+    config
 }

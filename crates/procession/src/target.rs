@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
     note = "arguments are a tuple, one element for each parameter: `(x,)` for one, `()` for none",
     note = "what a closure would capture is passed as an argument instead"
 )]
-pub trait Target<Args>: Copy + Send + 'static {
+pub trait Target<Args>: Copy + Send + Sync + 'static {
     /// What the function returns.
     type Output;
 
@@ -51,7 +51,7 @@ macro_rules! target {
     ($($name:ident)*) => {
         impl<Function, Output, $($name,)*> Target<($($name,)*)> for Function
         where
-            Function: Fn($($name),*) -> Output + Copy + Send + 'static,
+            Function: Fn($($name),*) -> Output + Copy + Send + Sync + 'static,
         {
             type Output = Output;
 

@@ -5,21 +5,33 @@ use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
+use std::sync::Once;
+
+/// What a thread does, as far as the hook cares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Nothing of ours.
+    Elsewhere,
+    /// It runs a task.
+    Running,
+    /// It runs a task, in which the hook has seen a panic.
+    Panicked,
+}
 
 thread_local! {
-    /// Whether a task runs on this thread.
-    static RUNNING: Cell<bool> = const { Cell::new(false) };
-    /// The panic that the hook saw last while one did.
+    static STATE: Cell<State> = const { Cell::new(State::Elsewhere) };
+    /// The panic that the hook saw last while a task ran.
     static SEEN: RefCell<Option<PanicReport>> = const { RefCell::new(None) };
 }
 
 /// Installs a hook that remembers a task's panic instead of printing it; with `print`, as well as
 /// printing it. Panics of other threads print as ever.
-pub(super) fn install(print: bool) {
+pub(crate) fn install(print: bool) {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        let ours = RUNNING.get();
+        let ours = STATE.get() != State::Elsewhere;
         if ours {
+            STATE.set(State::Panicked);
             // While the thread ends there is nobody left to tell.
             let _ = SEEN.try_with(|seen| seen.replace(Some(report(panic))));
         }
@@ -48,13 +60,29 @@ fn message_of(payload: &(dyn Any + Send)) -> String {
     }
 }
 
-/// Runs user code and turns its panic into a report.
-pub(super) fn catch<R>(run: impl FnOnce() -> R) -> Result<R, PanicReport> {
-    RUNNING.set(true);
+/// Whether the hook is there for the threads of this process's pools.
+static BESIDE_THE_USERS: Once = Once::new();
+
+/// Installs the hook in a process whose panics are the user's affair: it remembers a task's panic,
+/// and the hook that was there runs as ever. Does so once.
+///
+/// A thread that panics at this moment may not change hooks; then a later call does it.
+pub(crate) fn install_beside_the_users() {
+    if !std::thread::panicking() {
+        BESIDE_THE_USERS.call_once(|| install(true));
+    }
+}
+
+/// Runs user code and turns its panic into a report. May be nested.
+pub(crate) fn catch<R>(run: impl FnOnce() -> R) -> Result<R, PanicReport> {
+    let outer = STATE.replace(State::Running);
     // What the code leaves half-changed is the user's own state, as with a thread that panics.
     let result = catch_unwind(AssertUnwindSafe(run));
-    let result = result.map_err(|payload| {
-        let report = SEEN.take().unwrap_or_else(|| PanicReport {
+    let state = STATE.replace(outer);
+    result.map_err(|payload| {
+        // A panic that was resumed has passed no hook.
+        let seen = if state == State::Panicked { SEEN.take() } else { None };
+        let report = seen.unwrap_or_else(|| PanicReport {
             message: message_of(&*payload),
             ..PanicReport::default()
         });
@@ -63,7 +91,5 @@ pub(super) fn catch<R>(run: impl FnOnce() -> R) -> Result<R, PanicReport> {
             std::mem::forget(again);
         }
         report
-    });
-    RUNNING.set(false);
-    result
+    })
 }

@@ -1,0 +1,468 @@
+//! Many calls of one function: what the map family is made of.
+
+use super::Threads;
+use super::chunk::{Chunk, Delivery, Made};
+use super::engine::{End, Engine, Failed};
+use super::outcome::{Deliveries, Goal, Outcome};
+use super::queue::Entry;
+use super::worker;
+use crate::error::{Error, Result};
+use crate::task::Subscribers;
+use parking_lot::Mutex;
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+use std::task::Waker;
+
+/// How long a chunk should take, once the time of an item is known.
+const CHUNK_NS: f64 = 200_000.0;
+
+/// A growing sequence of calls of one function.
+pub(super) struct Batch<F, A, R> {
+    /// The pool's id.
+    pool: u64,
+    threads: usize,
+    function: F,
+    chunk_items: Option<usize>,
+    inner: Mutex<Inner<A, R>>,
+}
+
+struct Inner<A, R> {
+    /// Items that were pushed and not yet cut.
+    items: VecDeque<A>,
+    /// Index of the first of them.
+    next: u64,
+    /// What threads gave back of their chunks; cut first.
+    shared: Vec<Chunk<A>>,
+    pushed: u64,
+    /// Items whose outcome was delivered.
+    finished: u64,
+    sealed: bool,
+    /// Whether the batch stands in the pool's queue.
+    queued: bool,
+    given_up: Option<Error>,
+    deliveries: VecDeque<Delivery<R>>,
+    item_ns: Option<f64>,
+    /// Who wants to know of every delivery, and who of the last.
+    news: Subscribers,
+    whole: Subscribers,
+    failure_unseen: Option<Error>,
+    has_failed: bool,
+    is_taken: bool,
+}
+
+impl<A, R> Inner<A, R> {
+    /// Whether every item has its outcome and no more will come.
+    fn is_done(&self) -> bool {
+        self.sealed && self.finished == self.pushed
+    }
+
+    fn has_uncut(&self) -> bool {
+        !self.items.is_empty() || !self.shared.is_empty()
+    }
+
+    /// Takes what nobody has begun, counted as finished.
+    fn take_uncut(&mut self) -> Vec<Chunk<A>> {
+        let mut chunks = std::mem::take(&mut self.shared);
+        let items = Vec::from(std::mem::take(&mut self.items));
+        let (first, count) = (self.next, items.len() as u64);
+        if count > 0 {
+            chunks.push(Chunk { first, items });
+            self.next += count;
+        }
+        self.finished += count_of(&chunks);
+        chunks
+    }
+
+    /// Takes in what came of a chunk.
+    fn deliver(&mut self, deliveries: Vec<Delivery<R>>) {
+        for delivery in deliveries {
+            self.finished += delivery.count();
+            if let Delivery::Failed { error, .. } = &delivery {
+                self.has_failed = true;
+                self.failure_unseen.get_or_insert_with(|| error.clone());
+            }
+            self.deliveries.push_back(delivery);
+        }
+    }
+
+    /// Who is to be woken: the wakers, once no lock is held.
+    fn wake(&mut self) -> [Option<Waker>; 2] {
+        let news = self.news.wake();
+        let whole = if self.is_done() { self.whole.wake() } else { None };
+        [news, whole]
+    }
+}
+
+fn count_of<A>(chunks: &[Chunk<A>]) -> u64 {
+    chunks.iter().map(|chunk| chunk.items.len() as u64).sum()
+}
+
+fn wake(wakers: [Option<Waker>; 2]) {
+    wakers.into_iter().flatten().for_each(Waker::wake);
+}
+
+impl<F, A, R> fmt::Debug for Batch<F, A, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = self.inner.lock();
+        f.debug_struct("Batch")
+            .field("pushed", &inner.pushed)
+            .field("finished", &inner.finished)
+            .field("sealed", &inner.sealed)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<F, A, R> Batch<F, A, R>
+where
+    F: Fn(A) -> R + Send + Sync + 'static,
+    A: Send + 'static,
+    R: Send + 'static,
+{
+    pub(super) fn new(engine: &Engine, function: F, chunk_items: Option<usize>) -> Self {
+        let inner = Inner {
+            items: VecDeque::new(),
+            next: 0,
+            shared: Vec::new(),
+            pushed: 0,
+            finished: 0,
+            sealed: false,
+            queued: false,
+            given_up: None,
+            deliveries: VecDeque::new(),
+            item_ns: None,
+            news: Subscribers::default(),
+            whole: Subscribers::default(),
+            failure_unseen: None,
+            has_failed: false,
+            is_taken: false,
+        };
+        Self {
+            pool: engine.id,
+            threads: engine.config.threads,
+            function,
+            chunk_items,
+            inner: Mutex::new(inner),
+        }
+    }
+
+    /// Puts the batch into the queue if it has to stand there.
+    fn enqueue(self: Arc<Self>, engine: &Engine) {
+        let mut inner = self.inner.lock();
+        if !inner.queued && inner.has_uncut() {
+            inner.queued = true;
+            drop(inner);
+            engine.push(self);
+        }
+    }
+
+    /// How many items the next chunk should have: as many as fill the time of a chunk, no more than
+    /// an even share of half of what is left once the end is in sight, one until the first was
+    /// measured.
+    fn chunk_size(&self, inner: &Inner<A, R>) -> usize {
+        if let Some(items) = self.chunk_items {
+            return items.max(1);
+        }
+        let Some(item_ns) = inner.item_ns else { return 1 };
+        let by_time = (CHUNK_NS / item_ns.max(1.0)) as usize;
+        let by_share =
+            if inner.sealed { inner.items.len() / (2 * self.threads) } else { usize::MAX };
+        by_time.min(by_share).max(1)
+    }
+
+    fn cut(&self, inner: &mut Inner<A, R>) -> Option<Chunk<A>> {
+        if let Some(chunk) = inner.shared.pop() {
+            return Some(chunk);
+        }
+        let count = self.chunk_size(inner).min(inner.items.len());
+        if count == 0 {
+            return None;
+        }
+        let first = inner.next;
+        inner.next += count as u64;
+        Some(Chunk { first, items: inner.items.drain(..count).collect() })
+    }
+
+    /// Runs the next chunk, after it has put the rest back for the other threads. `from_queue` says
+    /// that the batch has just left the queue.
+    fn run_chunk(self: &Arc<Self>, engine: &Engine, place: usize, from_queue: bool) -> bool {
+        let chunk = {
+            let mut inner = self.inner.lock();
+            if from_queue {
+                inner.queued = false;
+            }
+            self.cut(&mut inner)
+        };
+        self.clone().enqueue(engine);
+        let Some(chunk) = chunk else { return false };
+        let share = |chunk| {
+            self.inner.lock().shared.push(chunk);
+            self.clone().enqueue(engine);
+        };
+        let made = chunk.run(engine, share, &self.function);
+        self.count(engine, place, &made);
+        let wakers = {
+            let mut inner = self.inner.lock();
+            let sample = made.took.as_nanos() as f64 / made.ran as f64;
+            let mean = inner.item_ns.map_or(sample, |known| (known * 3.0 + sample) / 4.0);
+            inner.item_ns = Some(mean);
+            inner.deliver(made.deliveries);
+            inner.wake()
+        };
+        wake(wakers);
+        true
+    }
+
+    fn count(self: &Arc<Self>, engine: &Engine, place: usize, made: &Made<R>) {
+        let is_failed = |delivery: &&Delivery<R>| matches!(delivery, Delivery::Failed { .. });
+        let failed = made.deliveries.iter().filter(is_failed).map(Delivery::count).sum();
+        if failed > 0 {
+            // Before it is counted: who joins looks for failures when all is counted.
+            engine.remember(self.clone());
+            engine.count(Some(place), End::Failed, failed);
+        }
+        if made.ran > failed {
+            engine.count(Some(place), End::Succeeded, made.ran - failed);
+        }
+    }
+
+    /// Fails what nobody has begun and refuses more; what runs is delivered as usual.
+    pub(super) fn give_up(&self, engine: &Engine, error: &Error) {
+        let (wakers, uncut) = {
+            let mut inner = self.inner.lock();
+            inner.given_up.get_or_insert_with(|| error.clone());
+            inner.sealed = true;
+            let uncut = inner.take_uncut();
+            let failed = |chunk: &Chunk<A>| Delivery::Failed {
+                first: chunk.first,
+                count: chunk.items.len() as u64,
+                error: error.clone(),
+            };
+            inner.deliveries.extend(uncut.iter().map(failed));
+            engine.count(None, End::Failed, count_of(&uncut));
+            (inner.wake(), uncut)
+        };
+        wake(wakers);
+        engine.drop_quietly(uncut);
+    }
+
+    /// Pushes items and lets the threads know; `is_last` says that no more will come.
+    ///
+    /// # Errors
+    /// When the pool takes no more; the batch is given up then.
+    fn push_items(self: Arc<Self>, engine: &Engine, items: Vec<A>, is_last: bool) -> Result<()> {
+        let count = items.len() as u64;
+        if let Err(error) = engine.enter(count) {
+            self.give_up(engine, &error);
+            return Err(error);
+        }
+        let wakers = {
+            let mut inner = self.inner.lock();
+            inner.pushed += count;
+            inner.items.extend(items);
+            inner.sealed |= is_last;
+            inner.is_done().then(|| inner.wake())
+        };
+        wakers.into_iter().for_each(wake);
+        self.enqueue(engine);
+        Ok(())
+    }
+}
+
+impl<F, A, R> Entry for Batch<F, A, R>
+where
+    F: Fn(A) -> R + Send + Sync + 'static,
+    A: Send + 'static,
+    R: Send + 'static,
+{
+    fn run(self: Arc<Self>, engine: &Engine, place: usize) {
+        self.run_chunk(engine, place, true);
+    }
+
+    fn refuse(&self, engine: &Engine, error: &Error) {
+        let is_due = {
+            let mut inner = self.inner.lock();
+            inner.queued = false;
+            inner.has_uncut()
+        };
+        // Without any it stands in the queue for nothing: threads that waited for it ran the rest.
+        if is_due {
+            self.give_up(engine, error);
+        }
+    }
+}
+
+impl<F, A, R> Failed for Batch<F, A, R>
+where
+    F: Send + Sync,
+    A: Send,
+    R: Send,
+{
+    fn unseen_error(&self) -> Option<Error> {
+        self.inner.lock().failure_unseen.clone()
+    }
+}
+
+/// Every delivery being news; the goal of who takes results one by one.
+impl<F, A, R> Goal for Batch<F, A, R>
+where
+    F: Fn(A) -> R + Send + Sync + 'static,
+    A: Send + 'static,
+    R: Send + 'static,
+{
+    fn is_over(&self) -> bool {
+        let inner = self.inner.lock();
+        !inner.deliveries.is_empty() || inner.is_done()
+    }
+
+    fn subscribe(&self, change: &mut dyn FnMut(&mut Subscribers)) -> bool {
+        let mut inner = self.inner.lock();
+        let is_pending = inner.deliveries.is_empty() && !inner.is_done();
+        if is_pending {
+            change(&mut inner.news);
+        }
+        is_pending
+    }
+
+    fn help(self: Arc<Self>) -> bool {
+        worker::with(self.pool, |engine, place| self.run_chunk(engine, place, false))
+            .unwrap_or(false)
+    }
+}
+
+impl<F, A, R> Deliveries<A, R> for Batch<F, A, R>
+where
+    F: Fn(A) -> R + Send + Sync + 'static,
+    A: Send + 'static,
+    R: Send + 'static,
+{
+    fn push(self: Arc<Self>, pool: &Threads, items: Vec<A>, is_last: bool) -> Result<()> {
+        self.push_items(pool.engine(), items, is_last)
+    }
+
+    fn take_delivery(&self) -> Option<Delivery<R>> {
+        let mut inner = self.inner.lock();
+        inner.failure_unseen = None;
+        inner.deliveries.pop_front()
+    }
+
+    fn item_ns(&self) -> Option<f64> {
+        self.inner.lock().item_ns
+    }
+
+    fn abandon(&self, pool: &Threads) {
+        let (wakers, uncut) = {
+            let mut inner = self.inner.lock();
+            let uncut = inner.take_uncut();
+            inner.sealed = true;
+            pool.engine().count(None, End::Dropped, count_of(&uncut));
+            (inner.wake(), uncut)
+        };
+        wake(wakers);
+        drop(uncut);
+    }
+}
+
+/// Every item of a batch having its outcome; the goal of who takes all results at once.
+pub(super) struct Whole<F, A, R>(pub(super) Arc<Batch<F, A, R>>);
+
+impl<F, A, R> Goal for Whole<F, A, R>
+where
+    F: Fn(A) -> R + Send + Sync + 'static,
+    A: Send + 'static,
+    R: Send + 'static,
+{
+    fn is_over(&self) -> bool {
+        self.0.inner.lock().is_done()
+    }
+
+    fn subscribe(&self, change: &mut dyn FnMut(&mut Subscribers)) -> bool {
+        let mut inner = self.0.inner.lock();
+        let is_pending = !inner.is_done();
+        if is_pending {
+            change(&mut inner.whole);
+        }
+        is_pending
+    }
+
+    fn help(self: Arc<Self>) -> bool {
+        self.0.clone().help()
+    }
+}
+
+impl<F, A, R> Outcome<Vec<R>> for Whole<F, A, R>
+where
+    F: Fn(A) -> R + Send + Sync + 'static,
+    A: Send + 'static,
+    R: Send + 'static,
+{
+    fn take(&self) -> Option<Result<Vec<R>>> {
+        let mut deliveries = {
+            let mut inner = self.0.inner.lock();
+            inner.failure_unseen = None;
+            if std::mem::replace(&mut inner.is_taken, true) {
+                return None;
+            }
+            if let Some(error) = &inner.given_up {
+                return Some(Err(error.clone()));
+            }
+            Vec::from(std::mem::take(&mut inner.deliveries))
+        };
+        deliveries.sort_unstable_by_key(Delivery::first);
+        let count: u64 = deliveries.iter().map(Delivery::count).sum();
+        let mut all = Vec::with_capacity(count as usize);
+        for delivery in deliveries {
+            match delivery {
+                Delivery::Part { values, .. } => all.extend(values),
+                Delivery::Failed { error, .. } => return Some(Err(error)),
+            }
+        }
+        Some(Ok(all))
+    }
+
+    fn succeeded(&self) -> Option<bool> {
+        let mut inner = self.0.inner.lock();
+        if !inner.is_done() {
+            return None;
+        }
+        inner.failure_unseen = None;
+        Some(inner.given_up.is_none() && !inner.has_failed)
+    }
+}
+
+/// A batch having room for more items; the goal of who has many.
+pub(super) struct Room<F, A, R>(pub(super) Arc<Batch<F, A, R>>);
+
+/// Most items of a map that wait for a thread while its caller waits, too.
+pub(super) const AHEAD_ITEMS: usize = 64 * 1024;
+
+impl<A, R> Inner<A, R> {
+    fn has_room(&self) -> bool {
+        self.items.len() < AHEAD_ITEMS || self.sealed
+    }
+}
+
+impl<F, A, R> Goal for Room<F, A, R>
+where
+    F: Fn(A) -> R + Send + Sync + 'static,
+    A: Send + 'static,
+    R: Send + 'static,
+{
+    fn is_over(&self) -> bool {
+        self.0.inner.lock().has_room()
+    }
+
+    fn subscribe(&self, change: &mut dyn FnMut(&mut Subscribers)) -> bool {
+        let mut inner = self.0.inner.lock();
+        let is_pending = !inner.has_room();
+        if is_pending {
+            // There is room when a chunk was cut, and the next delivery tells of that early enough.
+            change(&mut inner.news);
+        }
+        is_pending
+    }
+
+    fn help(self: Arc<Self>) -> bool {
+        self.0.clone().help()
+    }
+}

@@ -1,0 +1,190 @@
+//! One call and what becomes of it.
+
+use super::engine::{End, Engine, Failed};
+use super::outcome::{Goal, Outcome};
+use super::queue::Entry;
+use super::worker;
+use crate::error::{Error, Result};
+use crate::task::Subscribers;
+use crate::worker::panic_hook;
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// One call and where its outcome arrives: the queue's entry and the caller's handle in one piece of
+/// memory.
+pub(super) struct Task<F, R> {
+    /// The pool's id.
+    pool: u64,
+    done: AtomicBool,
+    looked_at: AtomicBool,
+    inner: Mutex<Inner<F, R>>,
+}
+
+struct Inner<F, R> {
+    stage: Stage<F, R>,
+    subscribers: Subscribers,
+}
+
+enum Stage<F, R> {
+    /// Nobody has begun it.
+    Waiting(F),
+    /// Somebody has.
+    Begun,
+    Over(Result<R>),
+    /// Somebody has taken the outcome.
+    Taken,
+}
+
+impl<F, R> Task<F, R>
+where
+    F: FnOnce() -> R + Send + 'static,
+    R: Send + 'static,
+{
+    pub(super) fn new(pool: u64, call: F) -> Self {
+        Self::at(pool, Stage::Waiting(call), false)
+    }
+
+    /// One whose outcome is known already.
+    pub(super) fn settled(pool: u64, outcome: Result<R>) -> Self {
+        Self::at(pool, Stage::Over(outcome), true)
+    }
+
+    fn at(pool: u64, stage: Stage<F, R>, done: bool) -> Self {
+        Self {
+            pool,
+            done: AtomicBool::new(done),
+            looked_at: AtomicBool::new(false),
+            inner: Mutex::new(Inner { stage, subscribers: Subscribers::default() }),
+        }
+    }
+
+    /// Takes the call, unless somebody was faster.
+    fn begin(&self) -> Option<F> {
+        let mut inner = self.inner.lock();
+        match std::mem::replace(&mut inner.stage, Stage::Begun) {
+            Stage::Waiting(call) => Some(call),
+            other => {
+                inner.stage = other;
+                None
+            }
+        }
+    }
+
+    fn settle(&self, outcome: Result<R>) {
+        let waker = {
+            let mut inner = self.inner.lock();
+            inner.stage = Stage::Over(outcome);
+            // ORDER(threads-done): releases the outcome to whoever sees `done` without the lock.
+            self.done.store(true, Ordering::Release);
+            inner.subscribers.wake()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    fn mark_looked_at(&self) {
+        self.looked_at.store(true, Ordering::Relaxed);
+    }
+
+    /// Runs it, unless somebody was faster.
+    fn run_here(self: Arc<Self>, engine: &Engine, worker: usize) -> bool {
+        let Some(call) = self.begin() else { return false };
+        let outcome = match panic_hook::catch(call) {
+            Ok(value) => {
+                engine.count(Some(worker), End::Succeeded, 1);
+                Ok(value)
+            }
+            Err(report) => {
+                // Before it is counted: who joins looks for failures when all is counted.
+                engine.remember(self.clone());
+                engine.count(Some(worker), End::Failed, 1);
+                Err(Error::panicked(None, report))
+            }
+        };
+        self.settle(outcome);
+        true
+    }
+}
+
+impl<F, R> Entry for Task<F, R>
+where
+    F: FnOnce() -> R + Send + 'static,
+    R: Send + 'static,
+{
+    fn run(self: Arc<Self>, engine: &Engine, worker: usize) {
+        self.run_here(engine, worker);
+    }
+
+    fn refuse(&self, engine: &Engine, error: &Error) {
+        let Some(call) = self.begin() else { return };
+        engine.count(None, End::Failed, 1);
+        self.settle(Err(error.clone()));
+        engine.drop_quietly(call);
+    }
+}
+
+impl<F: Send, R: Send> Failed for Task<F, R> {
+    fn unseen_error(&self) -> Option<Error> {
+        if self.looked_at.load(Ordering::Relaxed) {
+            return None;
+        }
+        match &self.inner.lock().stage {
+            Stage::Over(Err(error)) => Some(error.clone()),
+            _ => None,
+        }
+    }
+}
+
+impl<F, R> Goal for Task<F, R>
+where
+    F: FnOnce() -> R + Send + 'static,
+    R: Send + 'static,
+{
+    fn is_over(&self) -> bool {
+        // ORDER(threads-done): acquires what was stored before; the outcome itself is behind the
+        // lock.
+        self.done.load(Ordering::Acquire)
+    }
+
+    fn subscribe(&self, change: &mut dyn FnMut(&mut Subscribers)) -> bool {
+        let mut inner = self.inner.lock();
+        let is_pending = !self.is_over();
+        if is_pending {
+            change(&mut inner.subscribers);
+        }
+        is_pending
+    }
+
+    fn help(self: Arc<Self>) -> bool {
+        worker::with(self.pool, |engine, place| self.run_here(engine, place)).unwrap_or(false)
+    }
+}
+
+impl<F, R> Outcome<R> for Task<F, R>
+where
+    F: FnOnce() -> R + Send + 'static,
+    R: Send + 'static,
+{
+    fn take(&self) -> Option<Result<R>> {
+        self.mark_looked_at();
+        let mut inner = self.inner.lock();
+        match std::mem::replace(&mut inner.stage, Stage::Taken) {
+            Stage::Over(outcome) => Some(outcome),
+            other => {
+                inner.stage = other;
+                None
+            }
+        }
+    }
+
+    fn succeeded(&self) -> Option<bool> {
+        if !self.is_over() {
+            return None;
+        }
+        self.mark_looked_at();
+        // A taken outcome is only ever asked about by the handle that took it.
+        Some(!matches!(self.inner.lock().stage, Stage::Over(Err(_))))
+    }
+}
