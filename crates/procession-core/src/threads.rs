@@ -29,8 +29,6 @@ mod outcome;
 mod queue;
 mod sleep;
 mod task;
-#[cfg(test)]
-mod tests;
 mod worker;
 
 pub use chunk::Delivery;

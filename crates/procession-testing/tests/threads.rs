@@ -114,7 +114,7 @@ fn a_panic_is_its_tasks_error_with_message_and_place() {
     let error = pool.apply(move || drop(bomb), ()).unwrap_err();
     assert_eq!(error.panic_message(), Some("capture"));
     assert_eq!(pool.apply(|| 1, ()).unwrap(), 1);
-    let outcomes: Vec<_> = pool.imap(|x: u32| assert!(x % 3 != 0, "third"), 0..9).collect();
+    let outcomes: Vec<_> = pool.imap(|x: u32| assert_ne!(x % 3, 0, "third"), 0..9).collect();
     let failed: Vec<_> = (0..9).filter(|i| outcomes[*i].is_err()).collect();
     assert_eq!(failed, [0, 3, 6]);
     let error = pool.map(|x: u32| assert!(x < 100, "from {x} on"), 0..1000).unwrap_err();
@@ -455,7 +455,7 @@ fn blow(pool: &Arc<ThreadPool>, mut random: Random, is_ended: &AtomicBool) {
         }
     };
     let task = |x: u64| {
-        assert!(x % 5 != 0, "a storm");
+        assert_ne!(x % 5, 0, "a storm");
         x
     };
     let mut open: Vec<(u64, AsyncResult<u64>)> = Vec::new();
@@ -491,7 +491,6 @@ fn blow(pool: &Arc<ThreadPool>, mut random: Random, is_ended: &AtomicBool) {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "a storm that fails is known by its seed")]
 #[procession::test]
 fn in_a_storm_every_task_has_its_outcome() {
     let _harness = Harness::start("storms", Duration::from_secs(240));
