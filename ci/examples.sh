@@ -11,11 +11,13 @@ done
 
 echo "--- wordcount"
 in_parallel=$(cargo run --quiet --release --example wordcount)
-alone=$(cargo run --quiet --release --example wordcount -- --serial)
 echo "$in_parallel"
-echo "alone: ${alone##*, }"
 # The last field of the last line is the speed; everything before it is the same.
-if [[ "${in_parallel%,*}" != "${alone%,*}" ]]; then
-    echo "wordcount counts differently in parallel" >&2
-    exit 1
-fi
+for other in serial threads; do
+    counts=$(cargo run --quiet --release --example wordcount -- "--$other")
+    echo "$other: ${counts##*, }"
+    if [[ "${in_parallel%,*}" != "${counts%,*}" ]]; then
+        echo "wordcount counts differently with --$other" >&2
+        exit 1
+    fi
+done

@@ -19,6 +19,8 @@ use std::time::Duration;
 
 /// Worker processes that take tasks and give results back. (`multiprocessing.Pool`.)
 ///
+/// The workers may also be threads of this process: see [`threads`](Self::threads) and `From`.
+///
 /// A task is a call of a plain function, or of a closure that captures nothing, with a tuple of
 /// arguments. Submitting never waits for a worker, results may be taken in any order, and every
 /// task ends in exactly one outcome.
@@ -252,7 +254,8 @@ impl Pool {
     }
 
     /// Ends the pool at once. Unfinished tasks fail with [`Error::is_terminated`]; the workers get
-    /// SIGTERM and, after a grace period, SIGKILL. They are gone when this returns.
+    /// SIGTERM and, after a grace period, SIGKILL. They are gone when this returns. If they are
+    /// threads, what runs is waited for: see [`ThreadPool::terminate`].
     pub fn terminate(&self) {
         match &self.layout {
             Layout::Processes(core) => core.terminate(),
@@ -546,7 +549,8 @@ impl PoolBuilder {
     }
 
     /// Longest time from the launch of a worker until its initializer has returned; 60 s unless
-    /// told. A worker that takes longer is killed and counts as not started.
+    /// told. A worker that takes longer is killed and counts as not started. Threads have all the
+    /// time that they need.
     pub fn start_timeout(mut self, timeout: Duration) -> Self {
         self.config.start_timeout = timeout;
         self

@@ -156,7 +156,7 @@ fn pool_runs_four_tasks_side_by_side_and_the_fifth_after() {
 }
 
 #[test]
-fn wordcount_counts_the_same_alone_and_in_parallel() {
+fn wordcount_counts_the_same_alone_in_processes_and_on_threads() {
     let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("wordcount");
     let texts = [
         ("one.txt", "the cat sat on the mat\n"),
@@ -173,7 +173,7 @@ fn wordcount_counts_the_same_alone_and_in_parallel() {
     let words = [("the", 4), ("cat", 3), ("über", 2), ("fn", 1), ("mat", 1), ("on", 1), ("sat", 1)];
     let bytes: usize = texts.iter().map(|(_, text)| text.len()).sum();
 
-    for arguments in [vec![path], vec!["--serial", path]] {
+    for arguments in [vec![path], vec!["--serial", path], vec!["--threads", path]] {
         let run = run("wordcount", &arguments);
         let (top, last) = run.lines.split_at(words.len());
         let expected: Vec<_> = words.map(|(word, times)| format!("{times:>12} {word}")).into();

@@ -16,6 +16,6 @@ pub struct Stats {
     pub taken_back: u64,
     /// Workers launched in the place of one that died.
     pub respawns: u64,
-    /// Worker processes that live now.
+    /// Workers that live now, be they processes or threads.
     pub workers: usize,
 }

@@ -1,4 +1,4 @@
-//! Counts the words of all text files below a folder: `wordcount [--serial] [PATH]`.
+//! Counts the words of all text files below a folder: `wordcount [--serial|--threads] [PATH]`.
 #![expect(clippy::print_stdout, reason = "an example prints")]
 
 mod files;
@@ -28,12 +28,14 @@ fn count(names: Vec<String>) -> (String, Vec<u64>, usize, usize) {
 
 #[procession::main]
 fn main() -> Result<(), Box<dyn Error>> {
-    let start = Instant::now();
-    let is_serial = env::args().any(|arg| arg == "--serial");
-    let path = env::args().skip(1).find(|arg| arg != "--serial");
-    let workers = cpu_count();
+    let (start, workers) = (Instant::now(), cpu_count());
+    let has = |option| env::args().any(|arg| arg == option);
+    let path = env::args().skip(1).find(|arg| !arg.starts_with("--"));
     let parts = files::parts(&path.unwrap_or_else(files::cargo_sources), 4 * workers)?;
-    let pool = (!is_serial).then(|| Pool::new(workers)).transpose()?;
+    let pool: Option<Pool> = match has("--threads") {
+        true => Some(Pool::threads(workers)?.into()),
+        false => (!has("--serial")).then(|| Pool::new(workers)).transpose()?,
+    };
     let tallies: Box<dyn Iterator<Item = procession::Result<_>>> = match &pool {
         None => Box::new(parts.into_iter().map(|names| Ok(count(names)))),
         Some(pool) => Box::new(pool.imap_unordered(count, parts)),
