@@ -26,6 +26,7 @@ mod chunk;
 mod engine;
 mod handle;
 mod outcome;
+mod primitive;
 mod queue;
 mod sleep;
 mod task;

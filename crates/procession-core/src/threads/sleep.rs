@@ -31,12 +31,12 @@
 //! another thread searches it wakes one, and if another does, the same holds for that one.
 //! A thread that is busy looks into the queue when it has finished, and goes through all this before
 //! it sleeps.
+//!
+//! `procession-models` runs this file under loom.
 
 use super::engine::Padded;
-use parking_lot::Mutex;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
-use std::thread::Thread;
+use super::primitive::{AtomicBool, AtomicU32, Mutex, OnceLock, Ordering, Thread};
+use super::primitive::{current_thread, fence, park};
 
 const SEARCHING: u32 = 1;
 const ASLEEP: u32 = 1 << 16;
@@ -75,7 +75,7 @@ pub(super) struct Sleep {
 impl Sleep {
     pub(super) fn new(threads: usize) -> Self {
         Self {
-            counts: Padded::default(),
+            counts: Padded(AtomicU32::new(0)),
             sleepers: Mutex::new(Vec::with_capacity(threads)),
             beds: (0..threads).map(|_| Bed::default()).collect(),
             searching_max: (threads as u32).div_ceil(2),
@@ -88,7 +88,7 @@ impl Sleep {
 
     /// Lets the thread of a place be woken. Each thread calls this before anything else.
     pub(super) fn move_in(&self, place: usize) {
-        self.beds[place].thread.get_or_init(std::thread::current);
+        self.beds[place].thread.get_or_init(current_thread);
     }
 
     /// Whether a thread has nothing to do.
@@ -114,24 +114,30 @@ impl Sleep {
         }
         // The last to fall asleep has the warmest cache.
         let Some(place) = sleepers.pop() else { return };
-        self.counts.0.fetch_sub(ASLEEP - SEARCHING, Ordering::Relaxed);
-        drop(sleepers);
         self.leave_bed(place);
+        drop(sleepers);
+        self.unpark(place);
     }
 
     /// Wakes all, for good: they find out why.
     pub(super) fn wake_all(&self) {
         let mut sleepers = self.sleepers.lock();
         for place in sleepers.drain(..) {
-            self.counts.0.fetch_sub(ASLEEP - SEARCHING, Ordering::Relaxed);
             self.leave_bed(place);
+            self.unpark(place);
         }
     }
 
+    /// What whoever removes a place from the list does before the lock is given up: a thread that
+    /// finds work by itself meanwhile, and falls asleep again, must not be woken for this time.
     fn leave_bed(&self, place: usize) {
-        let bed = &self.beds[place];
-        bed.occupied.store(false, Ordering::Release); // ORDER(threads-bed): before the unpark.
-        if let Some(thread) = bed.thread.get() {
+        self.counts.0.fetch_sub(ASLEEP - SEARCHING, Ordering::Relaxed);
+        // ORDER(threads-bed): releases what was queued before to the thread that wakes.
+        self.beds[place].occupied.store(false, Ordering::Release);
+    }
+
+    fn unpark(&self, place: usize) {
+        if let Some(thread) = self.beds[place].thread.get() {
             thread.unpark();
         }
     }
@@ -176,14 +182,14 @@ impl Sleep {
             // Who is not in the list any more was woken meanwhile, and counted.
             if let Some(at) = sleepers.iter().rposition(|sleeper| *sleeper == place) {
                 sleepers.remove(at);
-                self.counts.0.fetch_sub(ASLEEP - SEARCHING, Ordering::Relaxed);
+                self.leave_bed(place);
             }
             return;
         }
-        // ORDER(threads-bed): sees the store before the unpark. User code may have left a token, so
-        // `park` alone says nothing.
+        // ORDER(threads-bed): acquires what was queued before. `park` alone says nothing: user code
+        // and wake-ups that came too late leave tokens.
         while bed.occupied.load(Ordering::Acquire) {
-            std::thread::park();
+            park();
         }
     }
 }
