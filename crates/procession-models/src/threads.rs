@@ -56,6 +56,7 @@ mod primitive {
 struct Engine {
     sleep: Sleep,
     queued: AtomicU32,
+    begun: AtomicU32,
     ended: AtomicU32,
     stop: AtomicBool,
 }
@@ -110,10 +111,15 @@ impl Engine {
         }
     }
 
-    /// Runs tasks; the thread that runs the last of all ends the pool.
-    fn run(&self, place: usize, tasks: u32) {
+    /// Runs tasks, each of which waits until `together` have begun; the thread that runs the last of
+    /// all ends the pool.
+    fn run(&self, place: usize, tasks: u32, together: u32) {
         self.sleep.move_in(place);
         while self.next(place) {
+            self.begun.fetch_add(1, Ordering::Relaxed);
+            while self.begun.load(Ordering::Relaxed) < together {
+                loom::thread::yield_now();
+            }
             if self.ended.fetch_add(1, Ordering::Relaxed) + 1 == tasks {
                 self.stop();
             }
@@ -121,19 +127,20 @@ impl Engine {
     }
 }
 
-/// So many threads run so many tasks that one other submits, and end.
-fn all_tasks_run(threads: usize, tasks: u32) {
+/// So many threads run so many tasks that one other submits, and end. The first `together` tasks meet.
+fn all_tasks_run(threads: usize, tasks: u32, together: u32) {
     loom::model(move || {
         let engine = Arc::new(Engine {
             sleep: Sleep::new(threads),
             queued: AtomicU32::new(0),
+            begun: AtomicU32::new(0),
             ended: AtomicU32::new(0),
             stop: AtomicBool::new(false),
         });
         let threads: Vec<_> = (0..threads)
             .map(|place| {
                 let engine = engine.clone();
-                loom::thread::spawn(move || engine.run(place, tasks))
+                loom::thread::spawn(move || engine.run(place, tasks, together))
             })
             .collect();
         for _ in 0..tasks {
@@ -148,17 +155,22 @@ fn all_tasks_run(threads: usize, tasks: u32) {
 
 #[test]
 fn one_thread_wakes_for_every_task() {
-    all_tasks_run(1, 1);
-    all_tasks_run(1, 2);
-    all_tasks_run(1, 3);
+    all_tasks_run(1, 1, 1);
+    all_tasks_run(1, 2, 1);
+    all_tasks_run(1, 3, 1);
 }
 
 #[test]
 fn two_threads_share_a_task() {
-    all_tasks_run(2, 1);
+    all_tasks_run(2, 1, 1);
 }
 
 #[test]
 fn two_threads_share_two_tasks() {
-    all_tasks_run(2, 2);
+    all_tasks_run(2, 2, 1);
+}
+
+#[test]
+fn a_task_that_blocks_does_not_keep_the_next_from_another_thread() {
+    all_tasks_run(2, 2, 2);
 }

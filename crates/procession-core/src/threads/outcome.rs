@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 thread_local! {
     /// Whether it pays this thread to spin before it sleeps.
-    static SPIN: RefCell<Spin> = RefCell::new(Spin::new());
+    static SPIN: RefCell<Spin> = RefCell::new(worker::fresh_spin());
 }
 
 /// Something that will be over.

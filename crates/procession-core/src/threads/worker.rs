@@ -5,11 +5,18 @@ use crate::error::Error;
 use crate::worker::panic_hook;
 use procession_ipc::spin::Spin;
 use std::cell::OnceCell;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 thread_local! {
     /// The pool that this thread belongs to, and its place there.
     static CURRENT: OnceCell<(Arc<Engine>, usize)> = const { OnceCell::new() };
+}
+
+/// A side that has not waited yet. The number of processors is asked for once: that takes as long as
+/// to start a thread.
+pub(super) fn fresh_spin() -> Spin {
+    static FRESH: OnceLock<Spin> = OnceLock::new();
+    *FRESH.get_or_init(Spin::new)
 }
 
 /// Prepares the thread and runs tasks until the pool stops.
@@ -24,7 +31,7 @@ pub(super) fn run(engine: &Arc<Engine>, place: usize) {
             return;
         }
     }
-    let mut spin = Spin::new();
+    let mut spin = fresh_spin();
     // What a task returned and nobody wants is dropped here, and so are wakers that were woken: user
     // code, outside of any task.
     while let Err(report) = panic_hook::catch(|| work(engine, place, &mut spin)) {
