@@ -24,7 +24,8 @@ impl Layout {
     }
 }
 
-/// Makes each function, which takes a [`Layout`], a test for each layout.
+/// Makes each function, which takes a [`Layout`], a test for each layout, and for processes by each
+/// start method.
 #[macro_export]
 macro_rules! layouts {
     ($($name:ident)*) => {
@@ -33,6 +34,15 @@ macro_rules! layouts {
                 #[procession::test]
                 fn $name() {
                     super::$name($crate::Layout::Processes);
+                }
+            )*
+        }
+        mod spawned_processes {
+            $(
+                #[procession::test]
+                fn $name() {
+                    let test = || super::$name($crate::Layout::Processes);
+                    $crate::by(procession::StartMethod::Spawn, test);
                 }
             )*
         }

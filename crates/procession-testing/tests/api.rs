@@ -516,24 +516,9 @@ fn queued_tasks_cost_no_descriptors(layout: Layout) {
 }
 
 procession_testing::again_by!(Spawn in spawned:
-    a_pool_applies_functions_and_closures_of_all_arities,
-    results_are_taken_in_any_order_or_not_at_all,
-    the_map_family_keeps_order_and_results,
-    lazy_maps_take_endless_iterators_and_run_only_a_window_ahead,
-    payloads_of_every_size_cross_both_ways,
-    unread_large_results_stop_nobody,
-    many_threads_share_a_pool,
-    a_result_is_a_future,
     results_that_are_polled_together_are_each_woken,
-    a_result_can_be_asked_and_waited_for_a_while,
-    tasks_return_results_of_their_own,
-    five_tasks_of_equal_length_on_four_workers_take_two_turns,
-    no_task_waits_behind_a_long_one_while_a_worker_is_idle,
-    tasks_move_on_even_if_nobody_waits_for_them,
     the_initializer_runs_once_in_each_worker,
     processes_know_who_they_are,
     a_process_gives_back_what_its_target_returned,
     a_process_is_killed_terminated_or_waited_for_a_while,
-    a_worker_may_own_a_pool,
-    queued_tasks_cost_no_descriptors,
 );

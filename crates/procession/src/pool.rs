@@ -542,7 +542,8 @@ impl PoolBuilder {
         self
     }
 
-    /// How the workers are made; as [set](crate::set_start_method) for the program unless told.
+    /// How the workers are made; as [set](crate::set_start_method) for the program unless told. Means
+    /// nothing for threads.
     pub fn start_method(mut self, method: StartMethod) -> Self {
         self.config.start_method = Some(method);
         self
