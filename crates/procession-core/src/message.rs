@@ -98,7 +98,8 @@ pub enum Role {
     Process,
 }
 
-/// The first message to a child, with the lane's memory objects beside it.
+/// The first message to a child, with the memory objects of its first lane and its leash beside it. A
+/// [`Lane`](Parcel::Lane) follows for each further thread.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Boot {
     /// What kind of child this is.
@@ -109,6 +110,8 @@ pub struct Boot {
     pub index: u32,
     /// Which life in that place, from 1.
     pub generation: u32,
+    /// How many threads run tasks, each on a lane of its own; at least 1.
+    pub threads: u32,
 }
 
 /// What an order to a template says first.
@@ -128,6 +131,7 @@ const READY: u8 = 6;
 const ORDER: u8 = 7;
 const FORKED: u8 = 8;
 const NOT_FORKED: u8 = 9;
+const LANE: u8 = 10;
 
 /// A message on the control channel: magic, kind, the sender's image identity, then the kind's own.
 #[derive(Debug, Clone)]
@@ -140,6 +144,8 @@ pub enum Parcel {
     Bulk(u64),
     /// A bulk segment will not be used any more.
     BulkGone(u64),
+    /// To a child: another lane, the memory objects beside it.
+    Lane,
     /// To a child: it is a template, and calls this before it is forked.
     Template(Option<Code>),
     /// From a template: it can be forked.
@@ -173,6 +179,7 @@ impl Parcel {
             Self::BulkGone(_) => BULK_GONE,
             Self::Template(_) => TEMPLATE,
             Self::Ready => READY,
+            Self::Lane => LANE,
             Self::Order(..) => ORDER,
             Self::Forked(_) => FORKED,
             Self::NotForked(_) => NOT_FORKED,
@@ -184,7 +191,7 @@ impl Parcel {
                 bytes = postcard::to_extend(boot, bytes).expect("a boot parcel is plain data");
             }
             Self::Refusal(why) | Self::NotForked(why) => bytes.extend_from_slice(why.as_bytes()),
-            Self::Template(None) | Self::Ready => {}
+            Self::Template(None) | Self::Ready | Self::Lane => {}
             Self::Template(Some(code)) => bytes.extend_from_slice(&code.to_le_bytes()),
             Self::Order(head, surroundings) => {
                 bytes.push(head.streams);
@@ -210,6 +217,7 @@ impl Parcel {
             TEMPLATE if rest.is_empty() => Some(Self::Template(None)),
             TEMPLATE => id().map(|code| Self::Template(Some(code))),
             READY => Some(Self::Ready),
+            LANE => Some(Self::Lane),
             ORDER => rest.split_first().map(|(streams, surroundings)| {
                 Self::Order(OrderHead { streams: *streams }, surroundings.to_vec())
             }),

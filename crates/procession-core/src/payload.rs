@@ -170,19 +170,33 @@ pub struct Receipt {
     _loan: Option<Loan>,
 }
 
+/// Counts the segments of one lane's worker that are on loan.
+#[derive(Debug, Default)]
+pub struct Loans(Arc<()>);
+
+/// Most segments of a worker that results may keep until they are taken; those of further results
+/// are copied and given back at once, so that a worker never waits for results to be taken.
+const LOANS_MAX: usize = 8;
+
+impl Loans {
+    /// Whether as many segments are on loan as may be.
+    pub fn are_enough(&self) -> bool {
+        Arc::strong_count(&self.0) > LOANS_MAX + 1
+    }
+}
+
 /// A worker's segment that is given back when this is dropped.
 #[derive(Debug)]
 pub struct Loan {
     watch: Arc<LaneWatch>,
     id: u64,
-    /// Its references count the segments on loan.
     _count: Arc<()>,
 }
 
 impl Loan {
-    /// A segment that is given back over this lane.
-    pub fn new(watch: Arc<LaneWatch>, id: u64, count: Arc<()>) -> Self {
-        Self { watch, id, _count: count }
+    /// A segment that is given back over this lane, counted while it is on loan.
+    pub fn new(watch: Arc<LaneWatch>, id: u64, loans: &Loans) -> Self {
+        Self { watch, id, _count: loans.0.clone() }
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::error::{Error, Fault, Result};
 use crate::face::Code;
 use crate::message::{Role, request, response, status};
-use crate::payload::{BulkSource, Bytes, Finished, Output, Value};
+use crate::payload::{BulkSource, Bytes, Finished, Loans, Output, Value};
 use crate::start::{StartMethod, WorkerProcess, WorkerSpec};
 use parking_lot::Mutex;
 use procession_ipc::bulk::{Bulk, BulkStore, Reference};
@@ -73,12 +73,14 @@ impl Process {
             name,
             index: 0,
             generation: 1,
+            threads: 1,
             method,
             snapshot: None,
             patience: START_TIMEOUT,
         };
         // Who waits learns of the end from the system.
-        let (mut worker, mut lane) = WorkerProcess::launch(spec, |_| {})?;
+        let (worker, lanes) = WorkerProcess::launch(spec, |_| {})?;
+        let [mut lane] = lanes.try_into().expect("a lane for its one thread");
         let mut header =
             Header { kind: request::TASK, word: code, sequence: 1, ..Header::default() };
         let no_room = || Error::usage("no shared memory for the arguments");
@@ -201,8 +203,9 @@ impl Process {
         if header.flags & FLAG_BULK == 0 {
             return Ok(Value::Private(payload));
         }
-        let receipt = Reference::from_bytes(&payload)
-            .and_then(|reference| self.worker.receipt(reference, self.lane.watch()));
+        let receipt = Reference::from_bytes(&payload).and_then(|reference| {
+            self.worker.receipt(reference, self.lane.watch(), &Loans::default())
+        });
         receipt
             .map(Box::new)
             .map(Value::Bulk)

@@ -145,7 +145,12 @@ pub struct BulkStore {
 impl BulkStore {
     /// An empty store that will have at most `alive_max` segments at a time, free or in use.
     pub fn new(alive_max: usize) -> Self {
-        Self { free: Vec::new(), next_id: 0, alive: 0, alive_max }
+        Self::starting_at(0, alive_max)
+    }
+
+    /// As [`new`](Self::new), with ids from `first_id` on.
+    pub fn starting_at(first_id: u64, alive_max: usize) -> Self {
+        Self { free: Vec::new(), next_id: first_id, alive: 0, alive_max }
     }
 
     /// A segment for at least `bytes`: a free one if there is one large enough, else a fresh one.

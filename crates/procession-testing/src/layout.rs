@@ -9,6 +9,8 @@ pub enum Layout {
     Processes,
     /// On threads of this process.
     Threads,
+    /// On the threads of one process, or of two if they can share the workers evenly.
+    Both,
 }
 
 impl Layout {
@@ -20,6 +22,11 @@ impl Layout {
         match self {
             Self::Processes => Pool::new(workers).expect("a pool of processes starts"),
             Self::Threads => Pool::threads(workers).expect("a pool of threads starts").into(),
+            Self::Both => {
+                let processes = if workers > 2 && workers.is_multiple_of(2) { 2 } else { 1 };
+                let builder = Pool::builder().processes(processes).threads(workers / processes);
+                builder.build().expect("a pool of processes of threads starts")
+            }
         }
     }
 }
@@ -43,6 +50,14 @@ macro_rules! layouts {
                 fn $name() {
                     let test = || super::$name($crate::Layout::Processes);
                     $crate::by(procession::StartMethod::Spawn, test);
+                }
+            )*
+        }
+        mod processes_of_threads {
+            $(
+                #[procession::test]
+                fn $name() {
+                    super::$name($crate::Layout::Both);
                 }
             )*
         }

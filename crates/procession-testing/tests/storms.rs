@@ -9,6 +9,9 @@ use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(240);
 
+/// Whether the workers of the present storm share processes.
+static SHARED: AtomicBool = AtomicBool::new(false);
+
 /// What a task does, and so what may become of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 enum Deed {
@@ -55,8 +58,10 @@ impl Deed {
     fn check(&self, outcome: &Result<Self, Error>, ended: bool) {
         let is_right = match (self, outcome) {
             (_, Err(error)) if error.is_worker_lost() => {
-                let by_exit = *self == Self::Exit && error.exit_code() == Some(17);
-                by_exit || error.signal() == Some(libc::SIGKILL)
+                // The exit may be that of another thread of the process, if it has several.
+                error.exit_code() == Some(17)
+                    && (*self == Self::Exit || SHARED.load(Ordering::SeqCst))
+                    || error.signal() == Some(libc::SIGKILL)
             }
             (_, Err(error)) if error.is_terminated() => ended,
             (Self::Panic, Err(error)) => error.panic_message() == Some("a storm"),
@@ -159,10 +164,12 @@ enum End {
 }
 
 #[expect(clippy::print_stdout, reason = "a storm that fails is known by its seed")]
-fn storm(seed: u64, end: End) {
-    println!("seed {seed}, {end:?}");
+fn storm(seed: u64, end: End, threads: usize) {
+    println!("seed {seed}, {end:?}, processes of {threads} threads");
+    SHARED.store(threads > 1, Ordering::SeqCst);
     let mut random = Random::new(seed);
-    let pool = Pool::new(1 + random.below(4) as usize).unwrap();
+    let processes = 1 + random.below(4) as usize;
+    let pool = Pool::builder().processes(processes).threads(threads).build().unwrap();
     let (over, ended) = (AtomicBool::new(false), AtomicBool::new(false));
     std::thread::scope(|scope| {
         let (pool, over, ended) = (&pool, &over, &ended);
@@ -200,7 +207,7 @@ fn storm(seed: u64, end: End) {
 fn in_a_storm_that_blows_over_every_task_has_its_outcome() {
     let _harness = Harness::start("storms", LIMIT);
     for seed in 1..=8 {
-        storm(seed, End::Joined);
+        storm(seed, End::Joined, 1);
     }
 }
 
@@ -208,7 +215,7 @@ fn in_a_storm_that_blows_over_every_task_has_its_outcome() {
 fn a_pool_is_dropped_after_a_storm() {
     let _harness = Harness::start("dropped storms", LIMIT);
     for seed in 101..=106 {
-        storm(seed, End::Dropped);
+        storm(seed, End::Dropped, 1);
     }
 }
 
@@ -216,6 +223,15 @@ fn a_pool_is_dropped_after_a_storm() {
 fn a_pool_is_terminated_in_the_middle_of_a_storm() {
     let _harness = Harness::start("terminated storms", LIMIT);
     for seed in 201..=208 {
-        storm(seed, End::Terminated);
+        storm(seed, End::Terminated, 1);
+    }
+}
+
+#[procession::test]
+fn a_storm_blows_over_processes_of_threads_too() {
+    let _harness = Harness::start("storms over threads", LIMIT);
+    for (seed, end) in (301..).zip([End::Joined, End::Dropped, End::Terminated]) {
+        storm(seed, end, 2);
+        storm(seed + 10, end, 3);
     }
 }

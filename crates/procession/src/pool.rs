@@ -283,7 +283,7 @@ impl Pool {
     /// How many processes the pool has, when all are there. None for a pool of threads.
     pub fn processes(&self) -> usize {
         match &self.layout {
-            Layout::Processes(core) => core.workers(),
+            Layout::Processes(core) => core.processes(),
             Layout::Threads(_) => 0,
         }
     }
@@ -504,13 +504,17 @@ impl PoolBuilder {
         self
     }
 
-    /// Threads of this process instead of processes: this many. See [`ThreadPool`].
+    /// How many threads run tasks in each process; with no number of [`processes`](Self::processes),
+    /// the threads are this many of this very process, as in [`ThreadPool`].
+    ///
+    /// Threads share their process's memory, so its initializer runs once for all of them, and its
+    /// death loses what each of them was running.
     pub fn threads(mut self, count: usize) -> Self {
         self.threads = Some(count);
         self
     }
 
-    /// A call that each worker makes once, before its first task. If it panics the worker counts as
+    /// A call that each worker process makes once, before its first task. If it panics the worker counts as
     /// not started; after a few such starts the pool is broken, and says why. The arguments are
     /// encoded, for threads, too: each needs its own.
     pub fn initializer<F, A>(mut self, function: F, args: A) -> Self
@@ -565,13 +569,12 @@ impl PoolBuilder {
         if let Some(error) = self.failure {
             return Err(error);
         }
-        if let Some(threads) = self.threads {
-            if self.processes.is_some() {
-                return Err(Error::usage("a pool has processes or threads: not both yet"));
-            }
-            return Ok(ThreadPool::start(thread_config(self.config, threads, self.name))?.into());
+        if let (Some(threads), None) = (self.threads, self.processes) {
+            let config = thread_config(self.config, threads, self.name);
+            return Ok(ThreadPool::start(config)?.into());
         }
         let mut config = self.config;
+        config.threads = self.threads.unwrap_or(1);
         config.workers = self.processes.unwrap_or(config.workers);
         config.name = self.name.unwrap_or(config.name);
         Ok(Pool { layout: Layout::Processes(Core::start(config)?) })

@@ -7,11 +7,12 @@ use super::shared::{Exited, Shared};
 use super::slot::{Flight, Live, Load, Phase, Request, Slot, Span, Target, load_of};
 use crate::error::{Error, Fault, WorkerId};
 use crate::message::{Role, request};
-use crate::payload::{BulkSource, Bytes};
+use crate::payload::{BulkSource, Bytes, Loans};
 use crate::start::{WorkerProcess, WorkerSpec};
 use crate::task::{Chunk, Delivery};
-use procession_ipc::lane::Progress;
+use procession_ipc::lane::{ParentLane, Progress};
 use procession_os::process::Exit;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,51 +25,55 @@ const WEIGHT_FAILED: u32 = 4;
 /// Weight of a start that was ended by a signal, which may be somebody else's doing.
 const WEIGHT_KILLED: u32 = 1;
 
+/// How a worker died, for what it was running.
+struct Death {
+    worker: WorkerId,
+    exit: Exit,
+    /// What it had said that made no sense, if it was killed for that.
+    protocol: Option<String>,
+}
+
+impl Death {
+    fn error(&self) -> Error {
+        let worker = self.worker.clone();
+        Error::new(match &self.protocol {
+            Some(what) => Fault::Protocol { worker, what: what.clone() },
+            None => Fault::WorkerLost { worker, exit: self.exit },
+        })
+    }
+}
+
 impl Shared {
-    /// Launches a worker into an empty place.
-    pub(super) fn launch(self: &Arc<Self>, inner: &mut Inner, index: usize) -> Result<(), Error> {
-        let slot = &mut inner.slots[index];
-        let generation = slot.generation + 1;
+    /// Launches a process into an empty place.
+    pub(super) fn launch(self: &Arc<Self>, inner: &mut Inner, process: usize) -> Result<(), Error> {
+        let team = inner.team(process);
+        let generation = inner.slots[team.start].generation + 1;
         let spec = WorkerSpec {
             role: Role::PoolWorker,
-            name: format!("{}-{}", self.config.name, index + 1),
-            index: slot.index,
+            name: format!("{}-{}", self.config.name, process + 1),
+            index: process as u32,
             generation,
+            threads: self.config.threads,
             method: self.config.start_method,
             snapshot: self.config.snapshot.clone(),
             patience: self.config.start_timeout,
         };
         let pool = Arc::downgrade(self);
-        let place = slot.index;
-        let (process, lane) = WorkerProcess::launch(spec, move |exit| {
+        let (launched, lanes) = WorkerProcess::launch(spec, move |exit| {
             if let Some(pool) = pool.upgrade() {
-                pool.exits.lock().push(Exited { index: place, generation, exit });
+                pool.exits.lock().push(Exited { index: process, generation, exit });
                 pool.supervisor.nudge();
             }
         })?;
-        slot.generation = generation;
-        slot.settle_in(Live { process, lane }, Instant::now() + self.config.start_timeout);
-        let mut start = match &self.config.initializer {
-            None => Request {
-                kind: request::BEGIN,
-                code: 0,
-                target: Target::Start,
-                load: Load::Private(Bytes::new()),
-            },
-            Some((code, arguments)) => Request {
-                kind: request::INITIALIZE,
-                code: *code,
-                target: Target::Start,
-                load: Load::Private(Bytes::from_slice(arguments)),
-            },
-        };
-        if !self.load_for_ring(&mut start) || slot.send(start).is_some() {
-            return Err(Error::usage("the initializer's arguments do not fit into shared memory"));
+        let launched = Arc::new(launched);
+        let deadline = Instant::now() + self.config.start_timeout;
+        for (index, lane) in team.clone().zip(lanes) {
+            let slot = &mut inner.slots[index];
+            slot.generation = generation;
+            let live = Live { process: launched.clone(), lane, loans: Loans::default() };
+            slot.settle_in(live, deadline);
+            self.send_start(slot, index == team.start)?;
         }
-        if let Some(live) = &mut slot.live {
-            live.lane.request_bell(procession_ipc::doorbell::BellRequest::Always);
-        }
-        slot.wake_worker();
         inner.watches = inner
             .slots
             .iter()
@@ -78,40 +83,73 @@ impl Shared {
         Ok(())
     }
 
-    /// Deals with a worker that has ended.
+    /// Sends a lane's first request: the first lane of a process runs the initializer, before the
+    /// others begin.
+    fn send_start(&self, slot: &mut Slot, initializes: bool) -> Result<(), Error> {
+        let (kind, code, bytes) = match &self.config.initializer {
+            Some((code, arguments)) if initializes => {
+                (request::INITIALIZE, *code, Bytes::from_slice(arguments))
+            }
+            _ => (request::BEGIN, 0, Bytes::new()),
+        };
+        let mut start = Request { kind, code, target: Target::Start, load: Load::Private(bytes) };
+        if !self.load_for_ring(&mut start) || slot.send(start).is_some() {
+            return Err(Error::usage("the initializer's arguments do not fit into shared memory"));
+        }
+        if let Some(live) = &mut slot.live {
+            live.lane.request_bell(procession_ipc::doorbell::BellRequest::Always);
+        }
+        slot.wake_worker();
+        Ok(())
+    }
+
+    /// Deals with a process that has ended.
     pub(super) fn bury(self: &Arc<Self>, inner: &mut Inner, exited: Exited) {
-        let index = exited.index as usize;
-        if inner.slots[index].generation != exited.generation {
+        let team = inner.team(exited.index);
+        if inner.slots[team.start].generation != exited.generation {
             return;
         }
         // Whatever it had published counts.
-        self.collect_from(inner, index);
-        let slot = &mut inner.slots[index];
-        let Some(live) = slot.live.take() else { return };
-        let phase = std::mem::replace(&mut slot.phase, Phase::Gone);
-        self.settle_flights(inner, index, live.lane, live.process.id().clone(), exited.exit);
-        if let Phase::Starting(_) = phase {
-            self.count_failed_start(inner, index, live.process, exited.exit);
+        for index in team.clone() {
+            self.collect_from(inner, index);
         }
-        self.fill_place(inner, index);
+        let slots = &mut inner.slots[team.clone()];
+        // If one thread spoke nonsense all were killed for it.
+        let protocol = slots.iter_mut().find_map(|slot| slot.protocol_error.take());
+        let mut was_starting = false;
+        let mut ended = None;
+        for index in team.clone() {
+            let slot = &mut inner.slots[index];
+            let Some(live) = slot.live.take() else { continue };
+            let phase = std::mem::replace(&mut slot.phase, Phase::Gone);
+            was_starting |= matches!(phase, Phase::Starting(_));
+            let worker = live.process.id().clone();
+            let death = Death { worker, exit: exited.exit, protocol: protocol.clone() };
+            self.settle_flights(inner, index, live.lane, &death);
+            ended = Some(live.process);
+        }
+        if let (Some(process), true) = (ended, was_starting) {
+            self.count_failed_start(inner, team, &process, exited.exit);
+        }
+        self.fill_place(inner, exited.index);
         self.collect(inner);
         self.tell_leader(inner);
         self.changed.notify_all();
     }
 
-    /// Launches a worker into a place whose own has ended, if the pool still wants one. When the
+    /// Launches a process into a place whose own has ended, if the pool still wants one. When the
     /// system has none to give now, the others go on and this is tried again a little later.
-    pub(super) fn fill_place(self: &Arc<Self>, inner: &mut Inner, index: usize) {
-        let slot = &inner.slots[index];
-        if slot.live.is_some() || !self.wants_worker(inner) {
+    pub(super) fn fill_place(self: &Arc<Self>, inner: &mut Inner, process: usize) {
+        let first = inner.team(process).start;
+        if inner.slots[first].live.is_some() || !self.wants_worker(inner) {
             return;
         }
-        match self.launch(inner, index) {
+        match self.launch(inner, process) {
             Ok(()) => inner.stats.respawns += 1,
             Err(error) if inner.slots.iter().all(|slot| slot.live.is_none()) => {
                 self.break_pool(inner, error);
             }
-            Err(_) => inner.slots[index].retry_at = Some(Instant::now() + RETRY_AFTER),
+            Err(_) => inner.slots[first].retry_at = Some(Instant::now() + RETRY_AFTER),
         }
     }
 
@@ -126,13 +164,14 @@ impl Shared {
     fn count_failed_start(
         self: &Arc<Self>,
         inner: &mut Inner,
-        index: usize,
-        mut process: WorkerProcess,
+        team: Range<usize>,
+        process: &WorkerProcess,
         exit: Exit,
     ) {
-        let slot = &mut inner.slots[index];
-        let by_signal = matches!(exit, Exit::Signal { .. }) && slot.start_error.is_none();
-        let (error, hopeless) = match slot.start_error.take() {
+        let said_hello = inner.slots[team.start].said_hello;
+        let start_error = inner.slots[team].iter_mut().find_map(|slot| slot.start_error.take());
+        let by_signal = matches!(exit, Exit::Signal { .. }) && start_error.is_none();
+        let (error, hopeless) = match start_error {
             Some(cause) => {
                 let broken = Fault::Broken {
                     why: "the start of a worker failed".into(),
@@ -143,7 +182,7 @@ impl Shared {
                 };
                 (Error::new(broken), false)
             }
-            None => process.start_failure(exit, slot.said_hello),
+            None => process.start_failure(exit, said_hello),
         };
         inner.start_failures += if by_signal { WEIGHT_KILLED } else { WEIGHT_FAILED };
         let running = matches!(inner.state, State::Open | State::Closed);
@@ -189,21 +228,7 @@ impl Shared {
     }
 
     /// Gives every flight of a dead worker its outcome, or sends it elsewhere.
-    fn settle_flights(
-        &self,
-        inner: &mut Inner,
-        index: usize,
-        lane: procession_ipc::lane::ParentLane,
-        worker: WorkerId,
-        exit: Exit,
-    ) {
-        let protocol = inner.slots[index].protocol_error.take();
-        let lost = || match &protocol {
-            Some(what) => {
-                Error::new(Fault::Protocol { worker: worker.clone(), what: what.clone() })
-            }
-            None => Error::new(Fault::WorkerLost { worker: worker.clone(), exit }),
-        };
+    fn settle_flights(&self, inner: &mut Inner, index: usize, lane: ParentLane, death: &Death) {
         let mut progress = lane.unfinished_part();
         let flights = std::mem::take(&mut inner.slots[index].flights);
         inner.slots[index].unfinished = 0;
@@ -216,18 +241,25 @@ impl Shared {
             };
             match target {
                 Target::Start => {}
-                Target::Task(cell) if begun => inner.settle(&cell, Err(lost())),
+                Target::Task(cell) if begun => inner.settle(&cell, Err(death.error())),
                 Target::Chunk(span) if begun => {
                     let Span { batch, first, count, delivered } = *span;
                     let (from, left) = (first + delivered, count - delivered);
                     let done = match progress.take() {
                         Some(Progress { items, bytes }) if u64::from(items) < left => {
-                            deliver_unfinished(inner, &batch, &worker, from, items.into(), &bytes)
+                            deliver_unfinished(
+                                inner,
+                                &batch,
+                                &death.worker,
+                                from,
+                                items.into(),
+                                &bytes,
+                            )
                         }
                         _ => 0,
                     };
                     let died_at = from + done;
-                    let error = lost();
+                    let error = death.error();
                     inner.deliver(&batch, Delivery::Failed { first: died_at, count: 1, error });
                     let rest = first + count - died_at - 1;
                     if rest > 0 {
@@ -270,7 +302,7 @@ impl Shared {
 }
 
 /// The items of a chunk that was sent.
-fn chunk_bytes(lane: &procession_ipc::lane::ParentLane, flight: &mut Flight) -> Vec<u8> {
+fn chunk_bytes(lane: &ParentLane, flight: &mut Flight) -> Vec<u8> {
     match &flight.bulk {
         Some(bulk) => bulk.to_vec(),
         None => lane.read_back(&flight.pushed),

@@ -163,9 +163,9 @@ fn bulk_value(slot: &mut Slot, payload: &[u8]) -> Checked<Value> {
     let live = slot.live.as_mut().ok_or(Nonsense("a frame of no worker"))?;
     let receipt = live
         .process
-        .receipt(reference, live.lane.watch())
+        .receipt(reference, live.lane.watch(), &live.loans)
         .ok_or(Nonsense("a bulk segment that was never sent"))?;
-    if live.process.has_lent_enough() {
+    if live.loans.are_enough() {
         return Ok(Value::Private(Bytes::from_vec(receipt.to_vec())));
     }
     Ok(Value::Bulk(Box::new(receipt)))

@@ -10,9 +10,11 @@ use std::time::Duration;
 pub struct Config {
     /// How many worker processes; at least 1.
     pub workers: usize,
+    /// How many threads of each process run tasks; at least 1.
+    pub threads: usize,
     /// Workers are named this, a hyphen and their place from 1.
     pub name: String,
-    /// A call that each worker makes before its first task: code and encoded arguments.
+    /// A call that each worker process makes before its first task: code and encoded arguments.
     pub initializer: Option<(Code, Vec<u8>)>,
     /// Longest time from the launch of a worker until it is ready.
     pub start_timeout: Duration,
@@ -28,6 +30,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             workers: std::thread::available_parallelism().map_or(1, usize::from),
+            threads: 1,
             name: "PoolWorker".into(),
             initializer: None,
             start_timeout: Duration::from_secs(60),

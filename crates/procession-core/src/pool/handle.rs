@@ -39,8 +39,8 @@ impl Pool {
     /// When the configuration makes no sense or a process, its memory or a thread cannot be made.
     /// What goes wrong later in a worker's start is the error of the pool's tasks and of `join`.
     pub fn start(mut config: Config) -> Result<Self> {
-        if config.workers == 0 {
-            return Err(Error::usage("a pool has at least one process"));
+        if config.workers == 0 || config.threads == 0 {
+            return Err(Error::usage("a pool has at least one process, of at least one thread"));
         }
         if StartMethod::chosen(config.start_method) == Some(StartMethod::Fork) {
             config.snapshot = Some(Snapshot::take()?);
@@ -49,7 +49,7 @@ impl Pool {
         let pool = Self { shared: shared.clone() };
         let launched = {
             let mut inner = shared.lock();
-            (0..inner.slots.len()).try_for_each(|index| shared.launch(&mut inner, index))
+            (0..shared.config.workers).try_for_each(|process| shared.launch(&mut inner, process))
         };
         let seen = shared.clone();
         let supervise = move |own: &mut OwnThread| supervisor::run(&seen, own);
@@ -125,9 +125,14 @@ impl Pool {
         }
     }
 
-    /// How many workers the pool has, when all are there.
-    pub fn workers(&self) -> usize {
+    /// How many processes the pool has, when all are there.
+    pub fn processes(&self) -> usize {
         self.shared.config.workers
+    }
+
+    /// How many tasks the pool runs at a time, when all processes are there: one for each thread.
+    pub fn workers(&self) -> usize {
+        self.shared.config.workers * self.shared.config.threads
     }
 
     /// Takes no more tasks.
@@ -156,14 +161,10 @@ impl Pool {
         Stats { workers, ..inner.stats }
     }
 
-    /// Process ids of the workers that live, in the order of their places.
+    /// Process ids of the worker processes that live, in the order of their places.
     pub fn worker_pids(&self) -> Vec<u32> {
         let inner = self.shared.lock();
-        inner
-            .slots
-            .iter()
-            .filter_map(|s| s.live.as_ref().map(|live| live.process.id().pid))
-            .collect()
+        inner.leads().filter_map(|s| s.live.as_ref().map(|live| live.process.id().pid)).collect()
     }
 
     /// Takes the responses that are there. For those who ask without waiting.

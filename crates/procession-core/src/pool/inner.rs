@@ -7,6 +7,7 @@ use crate::error::{Error, Fault};
 use crate::task::{Batch, Delivery, Outcome, Subscribers, TaskCell};
 use procession_ipc::lane::LaneWatch;
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -55,7 +56,10 @@ impl Failure {
 #[derive(Debug)]
 pub(super) struct Inner {
     pub(super) state: State,
+    /// The lanes' places; those of one process stand side by side.
     pub(super) slots: Vec<Slot>,
+    /// Lanes of each process.
+    pub(super) threads: usize,
     /// The place that was last chosen for a request.
     pub(super) chosen: usize,
     pub(super) injector: VecDeque<Work>,
@@ -86,10 +90,12 @@ pub(super) struct Inner {
 }
 
 impl Inner {
-    pub(super) fn new(workers: usize) -> Self {
+    /// The state of a pool of this many processes with so many threads each.
+    pub(super) fn new(workers: usize, threads: usize) -> Self {
         Self {
             state: State::Open,
-            slots: (0..workers as u32).map(Slot::new).collect(),
+            slots: (0..workers * threads).map(|place| Slot::new(place / threads)).collect(),
+            threads,
             chosen: 0,
             injector: VecDeque::new(),
             task_ns: None,
@@ -116,6 +122,16 @@ impl Inner {
             State::Terminated => Some(Error::new(Fault::Terminated)),
             State::Broken(error) => Some(error.clone()),
         }
+    }
+
+    /// The places of the lanes of one process.
+    pub(super) fn team(&self, process: usize) -> Range<usize> {
+        process * self.threads..(process + 1) * self.threads
+    }
+
+    /// The first lane's places, one for each process.
+    pub(super) fn leads(&self) -> impl Iterator<Item = &Slot> {
+        self.slots.iter().step_by(self.threads)
     }
 
     /// Whether nothing waits and nothing runs.

@@ -14,7 +14,8 @@ use std::time::Instant;
 /// A worker's end, as the launcher saw it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Exited {
-    pub(super) index: u32,
+    /// Place of the process in the pool.
+    pub(super) index: usize,
     pub(super) generation: u32,
     pub(super) exit: Exit,
 }
@@ -118,15 +119,15 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(config: Config) -> Self {
-        let workers = config.workers;
+        let (workers, threads) = (config.workers, config.threads);
         Self {
             config,
-            inner: Mutex::new(Inner::new(workers)),
+            inner: Mutex::new(Inner::new(workers, threads)),
             changed: Condvar::new(),
             exits: Mutex::default(),
             leader: Nudge::default(),
             supervisor: Nudge::default(),
-            bulk: Mutex::new(BulkStore::new(2 * workers + 6)),
+            bulk: Mutex::new(BulkStore::new(2 * workers * threads + 6)),
             given_up: Mutex::default(),
             has_given_up: AtomicBool::new(false),
         }
@@ -153,10 +154,8 @@ impl Shared {
         }
         self.has_given_up.store(false, Ordering::Relaxed);
         for id in self.given_up.lock().drain(..) {
-            for slot in &mut inner.slots {
-                if let Some(live) = &mut slot.live {
-                    live.process.forget_bulk(id);
-                }
+            for live in inner.leads().filter_map(|slot| slot.live.as_ref()) {
+                live.process.forget_bulk(id);
             }
         }
     }

@@ -53,12 +53,12 @@ impl Shared {
             inner.state = State::Terminated;
             self.fail_everything(&mut inner, &Error::new(Fault::Terminated));
         }
-        for slot in &mut inner.slots {
-            if let Some(live) = &slot.live {
-                slot.phase = Phase::Stopping;
-                // If it is dead already the exit watch knows.
-                let _ = live.process.child().terminate();
-            }
+        for slot in inner.slots.iter_mut().filter(|slot| slot.live.is_some()) {
+            slot.phase = Phase::Stopping;
+        }
+        for live in inner.leads().filter_map(|slot| slot.live.as_ref()) {
+            // If it is dead already the exit watch knows.
+            let _ = live.process.child().terminate();
         }
         self.supervisor.nudge();
         if !self.wait_for_ends(&mut inner, self.config.grace) {
@@ -79,10 +79,15 @@ impl Shared {
     }
 }
 
+/// Tells idle workers to stop: one thread of each process is told, and ends them all.
 fn stop_workers(inner: &mut Inner) {
-    for slot in &mut inner.slots {
+    let threads = inner.threads;
+    for (place, slot) in inner.slots.iter_mut().enumerate() {
         let Some(live) = &mut slot.live else { continue };
         slot.phase = Phase::Stopping;
+        if !place.is_multiple_of(threads) {
+            continue;
+        }
         let stop = Header { kind: request::STOP, ..Header::default() };
         if live.lane.send(stop, &[]).is_some() {
             live.lane.wake_worker();

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::face::Code;
-use crate::payload::Bytes;
+use crate::payload::{Bytes, Loans};
 use crate::start::WorkerProcess;
 use crate::task::{Batch, TaskCell};
 use procession_ipc::bulk::Bulk;
@@ -81,17 +81,20 @@ pub(super) enum Phase {
     Gone,
 }
 
-/// A worker that was launched.
+/// A worker that was launched: a process, or one thread of it.
 #[derive(Debug)]
 pub(super) struct Live {
-    pub(super) process: WorkerProcess,
+    /// Shared by the lanes of one process.
+    pub(super) process: Arc<WorkerProcess>,
     pub(super) lane: ParentLane,
+    pub(super) loans: Loans,
 }
 
-/// A worker's place in the pool.
+/// A worker's place in the pool: that of one lane.
 #[derive(Debug)]
 pub(super) struct Slot {
-    pub(super) index: u32,
+    /// Place of its process in the pool.
+    pub(super) process: usize,
     pub(super) generation: u32,
     pub(super) phase: Phase,
     pub(super) live: Option<Live>,
@@ -117,9 +120,9 @@ pub(super) struct Slot {
 
 impl Slot {
     /// An empty place.
-    pub(super) fn new(index: u32) -> Self {
+    pub(super) fn new(process: usize) -> Self {
         Self {
-            index,
+            process,
             generation: 0,
             phase: Phase::Gone,
             live: None,

@@ -72,7 +72,8 @@ fn fill_places(shared: &Arc<Shared>, inner: &mut Inner) {
         }
         if slot.live.is_none() && slot.retry_at.is_some_and(|time| time <= now) {
             slot.retry_at = None;
-            shared.fill_place(inner, index);
+            let process = slot.process;
+            shared.fill_place(inner, process);
         }
     }
 }

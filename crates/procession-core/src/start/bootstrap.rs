@@ -112,7 +112,8 @@ fn refuse_missing_init(control: &Control) -> ! {
     )
 }
 
-pub(super) fn refuse(control: &Control, why: String) -> ! {
+/// Tells the parent why this child does not work, and ends it.
+pub(crate) fn refuse(control: &Control, why: String) -> ! {
     // If this cannot be sent either, the exit code is all the parent gets.
     let _ = control.send(&Parcel::Refusal(why).to_bytes(), &[]);
     exit_now(REFUSED)
@@ -120,7 +121,7 @@ pub(super) fn refuse(control: &Control, why: String) -> ! {
 
 /// What a child is told to be.
 enum Calling {
-    Worker(Box<(Boot, WorkerLane)>),
+    Worker(Boot, Vec<WorkerLane>),
     /// To be forked, after this was called.
     Template(Option<Code>),
 }
@@ -135,7 +136,7 @@ fn become_child(summons: Summons) -> ! {
         refuse(&control, "a child cannot set its signal handlers".into());
     }
     match receive_calling(&control) {
-        Calling::Worker(worker) => work(*worker, control),
+        Calling::Worker(boot, lanes) => work(boot, lanes, control),
         Calling::Template(preload) => {
             info::become_child("Template".to_owned());
             // What follows runs in the copies of this process.
@@ -175,7 +176,7 @@ fn enter_copy(control: &Control) {
 /// Becomes the worker that the boot parcel says.
 fn take_up(control: Control) -> ! {
     match receive_calling(&control) {
-        Calling::Worker(worker) => work(*worker, control),
+        Calling::Worker(boot, lanes) => work(boot, lanes, control),
         Calling::Template(_) => refuse(&control, "a copy is no template".into()),
     }
 }
@@ -199,9 +200,9 @@ fn bind_life(parent_pid: u32) {
     }
 }
 
-fn work((boot, lane): (Boot, WorkerLane), control: Control) -> ! {
+fn work(boot: Boot, lanes: Vec<WorkerLane>, control: Control) -> ! {
     info::become_child(boot.name.clone());
-    worker::run(boot, lane, control)
+    worker::run(&boot, lanes, control)
 }
 
 fn receive_calling(control: &Control) -> Calling {
@@ -249,12 +250,23 @@ fn receive_boot(control: &Control) -> std::result::Result<Calling, String> {
         _ => return Err("a child got a boot parcel that makes no sense".into()),
     };
     put_on_leash(handles.pop())?;
+    let mut lanes = vec![take_lane(std::mem::take(&mut handles))?];
+    for _ in 1..boot.threads {
+        match control.recv(&mut bytes, &mut handles, true) {
+            Ok(Received::Message) => lanes.push(take_lane(std::mem::take(&mut handles))?),
+            Ok(Received::Empty | Received::Closed) => exit_now(REFUSED), // The parent is gone.
+            Err(error) => return Err(format!("a child cannot read its control channel: {error}")),
+        }
+    }
+    Ok(Calling::Worker(boot, lanes))
+}
+
+fn take_lane(handles: Vec<Handle>) -> std::result::Result<WorkerLane, String> {
     let mut memory = handles.into_iter().map(Memory::accept);
     let mut next = || -> std::result::Result<Memory, String> {
         let memory = memory.next().ok_or("a child got no lane")?;
         memory.map_err(|error| format!("a child cannot take its lane: {error}"))
     };
     let (memory_a, memory_b) = (next()?, next()?);
-    let lane = WorkerLane::attach(&memory_a, &memory_b).map_err(|error| error.to_string())?;
-    Ok(Calling::Worker(Box::new((boot, lane))))
+    WorkerLane::attach(&memory_a, &memory_b).map_err(|error| error.to_string())
 }

@@ -5,12 +5,13 @@ use super::launcher::{self, Answer, Failure, OnExit, Way};
 use super::{StartMethod, preload};
 use crate::error::{Error, Fault, Result, WorkerId};
 use crate::message::{Boot, Parcel, Role};
-use crate::payload::{Loan, Receipt};
+use crate::payload::{Loan, Loans, Receipt};
 use parking_lot::Mutex;
 use procession_ipc::bulk::{Bulk, BulkView, Reference};
 use procession_ipc::lane::{LaneWatch, ParentLane};
 use procession_ipc::layout::BULK_MAX;
 use procession_os::control::{Control, Received};
+use procession_os::handle::Handle;
 use procession_os::leash::{Hold, Leash};
 use procession_os::memory::Memory;
 use procession_os::process::{Child, Exit};
@@ -25,6 +26,8 @@ pub(crate) struct WorkerSpec {
     pub(crate) name: String,
     pub(crate) index: u32,
     pub(crate) generation: u32,
+    /// How many threads run tasks, each on a lane of its own; at least 1.
+    pub(crate) threads: usize,
     /// How it is made; `None` leaves that to the program.
     pub(crate) method: Option<StartMethod>,
     /// The copy of the program that it is forked from, if it is to be one.
@@ -38,24 +41,27 @@ pub(crate) struct WorkerSpec {
 pub(crate) struct WorkerProcess {
     id: WorkerId,
     child: Arc<Child>,
-    control: Control,
     _hold: Hold,
+    threads: usize,
+    channel: Mutex<Channel>,
+}
+
+/// The parent's end of the control channel, and what came and went over it.
+#[derive(Debug)]
+struct Channel {
+    control: Control,
     views: HashMap<u64, Arc<BulkView>>,
     sent: HashSet<u64>,
     refusal: Option<String>,
-    loans: Arc<()>,
 }
 
-/// Most segments of a worker that results may keep until they are taken; those of further results
-/// are copied and given back at once, so that a worker never waits for results to be taken.
-const LOANS_MAX: usize = 8;
-
 impl WorkerProcess {
-    /// Launches a worker and hands it its lane. `on_exit` runs on the launcher's thread.
+    /// Launches a worker and hands it its lanes, one for each of its threads. `on_exit` runs on the
+    /// launcher's thread.
     pub(crate) fn launch(
         spec: WorkerSpec,
         on_exit: impl FnOnce(Exit) + Send + 'static,
-    ) -> Result<(Self, ParentLane)> {
+    ) -> Result<(Self, Vec<ParentLane>)> {
         super::bootstrap::require_parent()?;
         let method = StartMethod::chosen(spec.method);
         // A template may be lost by no fault of its own, and another be had.
@@ -77,15 +83,14 @@ impl WorkerProcess {
         .map_err(|failure| error_of(failure, spec.patience))
     }
 
-    /// Launches a worker in one way, with a lane and a channel of its own.
+    /// Launches a worker in one way, with lanes and a channel of its own.
     fn attempt(
         spec: &WorkerSpec,
         way: Way,
         on_exit: OnExit,
-    ) -> Result<std::result::Result<(Self, ParentLane), Failure>> {
+    ) -> Result<std::result::Result<(Self, Vec<ParentLane>), Failure>> {
         let memory = |source| Error::system("cannot make the shared memory of a lane", source);
         let channel = |source| Error::system("cannot make a control channel", source);
-        let (lane, [memory_a, memory_b]) = ParentLane::create().map_err(memory)?;
         let (control, childs_end) = Control::pair().map_err(channel)?;
         let (hold, leash) = Leash::pair().map_err(channel)?;
         let boot = Boot {
@@ -93,13 +98,21 @@ impl WorkerProcess {
             name: spec.name.clone(),
             index: spec.index,
             generation: spec.generation,
+            threads: spec.threads as u32,
         };
-        control
-            .send(
-                &Parcel::Boot(boot).to_bytes(),
-                &[memory_a.handle(), memory_b.handle(), leash.handle()],
-            )
-            .map_err(channel)?;
+        let mut lanes = Vec::with_capacity(spec.threads);
+        for thread in 0..spec.threads {
+            let (lane, [memory_a, memory_b]) = ParentLane::create().map_err(memory)?;
+            let sent = if thread == 0 {
+                let handles = [memory_a.handle(), memory_b.handle(), leash.handle()];
+                control.send(&Parcel::Boot(boot.clone()).to_bytes(), &handles)
+            } else {
+                let handles = [memory_a.handle(), memory_b.handle()];
+                control.send(&Parcel::Lane.to_bytes(), &handles)
+            };
+            sent.map_err(channel)?;
+            lanes.push(lane);
+        }
         let answer: Answer = match way {
             Way::Here => Ok(fork_child(childs_end, on_exit)?),
             _ => launcher::launch(way, childs_end, spec.patience, on_exit)?,
@@ -111,17 +124,10 @@ impl WorkerProcess {
                 index: spec.index,
                 generation: spec.generation,
             };
-            let worker = Self {
-                id,
-                child,
-                control,
-                _hold: hold,
-                views: HashMap::new(),
-                sent: HashSet::new(),
-                refusal: None,
-                loans: Arc::default(),
-            };
-            (worker, lane)
+            let channel =
+                Channel { control, views: HashMap::new(), sent: HashSet::new(), refusal: None };
+            let channel = Mutex::new(channel);
+            (Self { id, child, _hold: hold, threads: spec.threads, channel }, lanes)
         };
         Ok(answer.map(made))
     }
@@ -138,87 +144,53 @@ impl WorkerProcess {
 
     /// Makes sure that the worker has a bulk segment of ours; `false` when its channel is full or
     /// closed.
-    pub(crate) fn share_bulk(&mut self, bulk: &Bulk) -> bool {
-        if self.sent.contains(&bulk.id()) {
+    pub(crate) fn share_bulk(&self, bulk: &Bulk) -> bool {
+        let mut channel = self.channel.lock();
+        if channel.sent.contains(&bulk.id()) {
             return true;
         }
         let message = Parcel::Bulk(bulk.id()).to_bytes();
-        let sent = self.control.send(&message, &[bulk.memory().handle()]).is_ok();
+        let sent = channel.control.send(&message, &[bulk.memory().handle()]).is_ok();
         if sent {
-            self.sent.insert(bulk.id());
+            channel.sent.insert(bulk.id());
         }
         sent
     }
 
     /// Tells the worker that a bulk segment of ours will not be used any more.
-    pub(crate) fn forget_bulk(&mut self, id: u64) {
-        if self.sent.remove(&id) {
+    pub(crate) fn forget_bulk(&self, id: u64) {
+        let mut channel = self.channel.lock();
+        if channel.sent.remove(&id) {
             // If the channel is full the worker keeps the mapping until it exits: no harm.
-            let _ = self.control.send(&Parcel::BulkGone(id).to_bytes(), &[]);
+            let _ = channel.control.send(&Parcel::BulkGone(id).to_bytes(), &[]);
         }
     }
 
     /// The payload in a bulk segment of the worker's that a frame refers to.
     pub(crate) fn receipt(
-        &mut self,
+        &self,
         reference: Reference,
         watch: &Arc<LaneWatch>,
+        loans: &Loans,
     ) -> Option<Receipt> {
-        if !self.views.contains_key(&reference.id) {
-            self.read_control();
+        let mut channel = self.channel.lock();
+        if !channel.views.contains_key(&reference.id) {
+            channel.read(self.threads);
         }
-        let view = self.views.get(&reference.id)?.clone();
-        let loan = Loan::new(watch.clone(), reference.id, self.loans.clone());
-        Receipt::new(view, reference.bytes, Some(loan))
-    }
-
-    /// Whether results keep as many of the worker's segments as they may.
-    pub(crate) fn has_lent_enough(&self) -> bool {
-        Arc::strong_count(&self.loans) > LOANS_MAX + 1
+        let view = channel.views.get(&reference.id)?.clone();
+        Receipt::new(view, reference.bytes, Some(Loan::new(watch.clone(), reference.id, loans)))
     }
 
     /// What the worker said when it refused to work.
-    pub(crate) fn refusal(&mut self) -> Option<String> {
-        self.read_control();
-        self.refusal.clone()
-    }
-
-    /// Reads what the worker has sent over the control channel so far.
-    fn read_control(&mut self) {
-        let mut bytes = Vec::new();
-        loop {
-            let mut handles = Vec::new();
-            match self.control.recv(&mut bytes, &mut handles, false) {
-                Ok(Received::Message) => self.take_message(&bytes, handles),
-                Ok(Received::Empty | Received::Closed) | Err(_) => return,
-            }
-        }
-    }
-
-    fn take_message(&mut self, bytes: &[u8], handles: Vec<procession_os::handle::Handle>) {
-        let Some(received) = Parcel::from_bytes(bytes) else { return };
-        match received.parcel {
-            Some(Parcel::Refusal(why)) => self.refusal = Some(why),
-            Some(Parcel::Bulk(id)) => {
-                let memory = handles.into_iter().next().and_then(|h| Memory::accept(h).ok());
-                let view = memory.and_then(|memory| BulkView::map(&memory).ok());
-                // A worker has no more at a time; one that claims to is not believed.
-                if let Some(view) = view
-                    && self.views.len() < 2 * BULK_MAX
-                {
-                    self.views.insert(id, view);
-                }
-            }
-            Some(Parcel::BulkGone(id)) => {
-                self.views.remove(&id);
-            }
-            Some(_) | None => {}
-        }
+    pub(crate) fn refusal(&self) -> Option<String> {
+        let mut channel = self.channel.lock();
+        channel.read(self.threads);
+        channel.refusal.clone()
     }
 
     /// The error of a worker that ended before it was ready, and whether the next one can only end
     /// the same way.
-    pub(crate) fn start_failure(&mut self, exit: Exit, said_hello: bool) -> (Error, bool) {
+    pub(crate) fn start_failure(&self, exit: Exit, said_hello: bool) -> (Error, bool) {
         let refusal = self.refusal();
         let hopeless = refusal.is_some();
         let why = refusal.unwrap_or_else(|| {
@@ -237,6 +209,41 @@ impl WorkerProcess {
         let exit = (!hopeless).then_some(exit);
         let broken = Fault::Broken { why, worker: Some(self.id.clone()), exit, cause: None };
         (Error::new(broken), hopeless)
+    }
+}
+
+impl Channel {
+    /// Reads what the worker has sent over the control channel so far.
+    fn read(&mut self, threads: usize) {
+        let mut bytes = Vec::new();
+        loop {
+            let mut handles = Vec::new();
+            match self.control.recv(&mut bytes, &mut handles, false) {
+                Ok(Received::Message) => self.take(&bytes, handles, threads),
+                Ok(Received::Empty | Received::Closed) | Err(_) => return,
+            }
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8], handles: Vec<Handle>, threads: usize) {
+        let Some(received) = Parcel::from_bytes(bytes) else { return };
+        match received.parcel {
+            Some(Parcel::Refusal(why)) => self.refusal = Some(why),
+            Some(Parcel::Bulk(id)) => {
+                let memory = handles.into_iter().next().and_then(|h| Memory::accept(h).ok());
+                let view = memory.and_then(|memory| BulkView::map(&memory).ok());
+                // A worker has no more at a time; one that claims to is not believed.
+                if let Some(view) = view
+                    && self.views.len() < 2 * BULK_MAX * threads
+                {
+                    self.views.insert(id, view);
+                }
+            }
+            Some(Parcel::BulkGone(id)) => {
+                self.views.remove(&id);
+            }
+            Some(_) | None => {}
+        }
     }
 }
 

@@ -28,9 +28,11 @@ struct Inner {
 }
 
 impl OwnBulk {
-    pub(super) fn new(control: Arc<Control>) -> Self {
+    /// Those of one thread of this process, counted from 0.
+    pub(super) fn new(control: Arc<Control>, thread: u64) -> Self {
         let inner = Inner {
-            store: BulkStore::new(BULK_MAX),
+            // So the threads' segments are told apart.
+            store: BulkStore::starting_at(thread << 32, BULK_MAX),
             away: Vec::new(),
             sent: [0; BULK_MAX],
             known: HashSet::new(),

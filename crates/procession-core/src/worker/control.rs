@@ -69,6 +69,11 @@ impl Views {
         }
     }
 
+    /// Tells the parent why this worker does not work, and ends it.
+    pub(super) fn refuse(&self, why: String) -> ! {
+        bootstrap::refuse(&self.control, why)
+    }
+
     fn start_thread(self: &Arc<Self>) -> io::Result<()> {
         let views = self.clone();
         // A second thread that allocates gets a heap of its own, and that is not cheap.

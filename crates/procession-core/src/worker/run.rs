@@ -7,7 +7,7 @@ use super::pace::Pace;
 use super::panic_hook;
 use super::respond::{Failure, respond_bulk};
 use crate::face::{self, CallError, Code};
-use crate::message::{Boot, Parcel, Role, request, response};
+use crate::message::{Boot, Role, request, response};
 use crate::payload::{BulkSource, Finished, Input, Output, Receipt};
 use crate::start::bootstrap;
 use procession_ipc::bulk::Reference;
@@ -39,36 +39,48 @@ struct Worker {
     scratch: Vec<u8>,
     pace: Pace,
     role: Role,
+    /// The first thread's worker has those of the others until it is ready.
+    others: Vec<Worker>,
 }
 
-/// Works until told to stop, then exits the process.
-pub(crate) fn run(boot: Boot, lane: WorkerLane, control: Control) -> ! {
+/// Works on all lanes, each on a thread of its own, until told to stop; then exits the process.
+pub(crate) fn run(boot: &Boot, lanes: Vec<WorkerLane>, control: Control) -> ! {
     panic_hook::install(boot.role == Role::Process);
     // Large arguments come again, and so does the memory for them.
     procession_os::heap::keep_freed_blocks(KEPT_BYTES);
     let control = Arc::new(control);
     let Ok(views) = control::start(control.clone()) else {
-        let why = "a worker cannot start its control thread".to_owned();
-        // If this cannot be sent either, the exit code is all the parent gets.
-        let _ = control.send(&Parcel::Refusal(why).to_bytes(), &[]);
-        exit_now(bootstrap::REFUSED)
+        bootstrap::refuse(&control, "a worker cannot start its control thread".to_owned())
     };
-    let mut worker = Worker {
+    let mut team = lanes.into_iter().zip(0..).map(|(lane, thread)| Worker {
         lane,
-        views,
-        bulk: OwnBulk::new(control),
+        views: views.clone(),
+        bulk: OwnBulk::new(control.clone(), thread),
         scratch: Vec::new(),
         pace: Pace::default(),
         role: boot.role,
-    };
-    let hello = Header { kind: response::HELLO, ..Header::default() };
-    worker.lane.respond(hello, procession_os::image::identity().as_bytes());
-    worker.lane.wake_parent();
-    worker.work()
+        others: Vec::new(),
+    });
+    let mut first = team.next().expect("a worker has a lane");
+    first.others = team.collect();
+    first.work()
+}
+
+/// Has the other threads of this process work, once it is initialized.
+fn start_others(others: Vec<Worker>) -> std::io::Result<()> {
+    let name = crate::info::current_process().name().to_owned();
+    for (mut worker, thread) in others.into_iter().zip(2..) {
+        let builder = std::thread::Builder::new().name(format!("{name}.{thread}"));
+        builder.spawn(move || worker.work())?;
+    }
+    Ok(())
 }
 
 impl Worker {
     fn work(&mut self) -> ! {
+        let hello = Header { kind: response::HELLO, ..Header::default() };
+        self.lane.respond(hello, procession_os::image::identity().as_bytes());
+        self.lane.wake_parent();
         let mut payload = Vec::new();
         loop {
             if !self.lane.has_request() {
@@ -94,6 +106,9 @@ impl Worker {
     }
 
     fn ready(&mut self, frame: &Frame) {
+        if let Err(error) = start_others(std::mem::take(&mut self.others)) {
+            self.views.refuse(format!("a worker cannot start its threads: {error}"));
+        }
         let header = Header { kind: response::READY, ..Header::default() };
         self.lane.respond(header, &[]);
         self.lane.pass(frame);
