@@ -9,13 +9,17 @@ usage: cargo run --release -p procession-bench -- [OPTIONS]
   --rounds N     how often the contenders of a scenario take turns (default 5, quick 1)
   --only NAME    scenarios whose name contains NAME; may be repeated
   --json FILE    write all figures to FILE
-  --list         name the scenarios and their contenders";
+  --list         name the scenarios and their contenders
+  --instructions count the instructions of the hot paths instead";
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Action {
     Measure,
     List,
+    CountInstructions,
+    /// What the counting starts: a path, and how often.
+    Traced(String, usize),
 }
 
 /// What was asked for.
@@ -44,6 +48,8 @@ impl Options {
                 "--rounds" => rounds = Some(value()?.parse::<usize>()?.max(1)),
                 "--only" => options.only.push(value()?),
                 "--json" => options.json = Some(value()?.into()),
+                "--instructions" => options.action = Action::CountInstructions,
+                "--traced" => options.action = Action::Traced(value()?, value()?.parse()?),
                 "--list" => options.action = Action::List,
                 "--help" | "-h" => {
                     eprintln!("{USAGE}");

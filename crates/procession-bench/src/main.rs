@@ -2,8 +2,8 @@
 //!
 //! `cargo run --release -p procession-bench` prints a table for each scenario, then one of the goals
 //! and one of the rivals; `--json FILE` writes all figures, `--quick` runs each contender once and
-//! briefly, `--only NAME` chooses scenarios. The contenders of a scenario take turns over several
-//! rounds, so that a noisy machine moves all alike.
+//! briefly, `--only NAME` chooses scenarios, `--instructions` counts those of the hot paths instead. The
+//! contenders of a scenario take turns over several rounds, so that a noisy machine moves all alike.
 
 #![deny(unsafe_code)]
 
@@ -11,6 +11,7 @@ mod busy;
 mod cli;
 mod goals;
 mod harness;
+mod instructions;
 mod kernels;
 mod limits;
 mod machine;
@@ -53,6 +54,8 @@ fn bench() -> Outcome<bool> {
     };
     match &options.action {
         Action::Measure => return measure(&options),
+        Action::CountInstructions => instructions::count()?,
+        Action::Traced(path, rounds) => instructions::run_traced(path, *rounds)?,
         Action::List => table::list(&scenarios::all(options.plan)),
     }
     Ok(true)

@@ -14,15 +14,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 const DONE_AT: usize = 128;
-const PARENT_SLEEPS_AT: usize = 256;
-const CHILD_SLEEPS_AT: usize = 384;
+const PARENT_SLEPT_AT: usize = 256;
+const CHILD_SLEPT_AT: usize = 384;
 const BLOCKS_AT: usize = 4096;
 
-/// A counter that one side raises and the other waits for, and whether that one sleeps.
+/// A counter that one side raises by one at a time and the other waits for.
 #[derive(Clone, Copy)]
 struct Progress<'a> {
     count: &'a AtomicU32,
-    sleeps: &'a AtomicU32,
+    /// The count that the waiting side had last seen when it went to sleep. The one who raises the
+    /// count beyond that, and nobody later, wakes it.
+    slept_at: &'a AtomicU32,
     wait: Wait,
 }
 
@@ -33,8 +35,7 @@ impl Progress<'_> {
             // Between this store and the look at the sleeper, as between the sleeper's own word and
             // its look at the count: one of the two sees the other.
             fence(Ordering::SeqCst);
-            if self.sleeps.load(Ordering::Relaxed) == 1 {
-                self.sleeps.store(0, Ordering::Relaxed);
+            if self.slept_at.load(Ordering::Relaxed) == count.wrapping_sub(1) {
                 // An aligned word in mapped memory can be woken.
                 let _ = futex::wake(self.count, Flags::empty(), 1);
             }
@@ -52,7 +53,7 @@ impl Progress<'_> {
                 spin_loop();
                 continue;
             }
-            self.sleeps.store(1, Ordering::Relaxed);
+            self.slept_at.store(seen, Ordering::Relaxed);
             fence(Ordering::SeqCst);
             if self.count.load(Ordering::Relaxed) == seen {
                 // Whatever ended it, the count is looked at again.
@@ -78,14 +79,14 @@ impl Ring {
 
     /// Blocks filled so far; the child waits for it.
     fn filled(&self) -> Progress<'_> {
-        let sleeps = self.memory.word32(CHILD_SLEEPS_AT);
-        Progress { count: self.memory.word32(0), sleeps, wait: self.wait }
+        let slept_at = self.memory.word32(CHILD_SLEPT_AT);
+        Progress { count: self.memory.word32(0), slept_at, wait: self.wait }
     }
 
     /// Blocks processed so far; the parent waits for it.
     fn done(&self) -> Progress<'_> {
-        let sleeps = self.memory.word32(PARENT_SLEEPS_AT);
-        Progress { count: self.memory.word32(DONE_AT), sleeps, wait: self.wait }
+        let slept_at = self.memory.word32(PARENT_SLEPT_AT);
+        Progress { count: self.memory.word32(DONE_AT), slept_at, wait: self.wait }
     }
 
     fn block(&self, index: u32) -> &[AtomicU64] {
