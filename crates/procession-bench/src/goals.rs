@@ -137,7 +137,18 @@ const ENGINE: &[Goal] = &[
         At("large-floats", LARGE),
         Times(3.0, At("large-floats", WARM_COPY)),
     ),
-    Goal("idle worker", "0.3 MiB (USS)", At("idle-memory", "procession worker"), Value(314_572.8)),
+    Goal(
+        "idle worker, forkserver",
+        "0.3 MiB (USS)",
+        At("idle-memory", "procession worker, forkserver"),
+        Value(314_572.8),
+    ),
+    Goal(
+        "idle worker, spawn",
+        "0.3 MiB (USS)",
+        At("idle-memory", "procession worker, spawn"),
+        Value(314_572.8),
+    ),
     Goal(
         "idle pool of eight",
         "no wake-up but the clock's one",
@@ -352,22 +363,16 @@ mod tests {
     #[test]
     fn every_goal_finds_its_figures() {
         let entries = entries(1.0);
-        // A start method that the library does not have has no figure.
-        let methods = crate::ours::lives::START_METHODS;
-        let expected = |verdict: &Verdict| {
-            let method = verdict.work.strip_prefix("start to join, ");
-            method.is_none_or(|method| methods.iter().any(|(name, _)| *name == method))
-        };
         let verdicts = verdicts(&entries);
         assert_eq!(verdicts.len(), ENGINE.len() + LOADS.len(), "a scenario is gone");
         for verdict in verdicts {
-            assert_eq!(verdict.measured.is_some(), expected(&verdict), "{verdict:?}");
+            assert!(verdict.measured.is_some(), "{verdict:?}");
         }
     }
 
     #[test]
     fn a_goal_is_missed_from_just_above_it() {
-        let goal = Goal("work", "2 B", At("idle-memory", "procession worker"), Value(2.0));
+        let goal = Goal("work", "2 B", At("idle-memory", "procession worker, spawn"), Value(2.0));
         assert_eq!(verdict(&goal, &entries(2.0)).met, Some(true));
         assert_eq!(verdict(&goal, &entries(2.1)).met, Some(false));
     }

@@ -4,41 +4,51 @@ use super::calls::end;
 use super::work;
 use crate::harness::{Outcome, Plan};
 use crate::pace::{Pace, time_once};
-use procession::{Pool, Process};
+use crate::population::unique_bytes;
+use procession::{Pool, Process, StartMethod};
 use std::time::Duration;
 
-/// A process that does nothing, not started yet.
-pub(crate) type MakeProcess = fn() -> Process<()>;
-
-/// Start methods, and a process by each.
-pub(crate) const START_METHODS: &[(&str, MakeProcess)] =
-    &[("spawn", || Process::new(work::nothing, ()))];
+/// All start methods, the one that is used unless told first.
+pub(crate) const START_METHODS: [StartMethod; 2] = [StartMethod::ForkServer, StartMethod::Spawn];
 
 /// A process from its start to its end.
-pub(crate) fn start_join(make: MakeProcess, pace: Pace) -> Outcome<Vec<f64>> {
+pub(crate) fn start_join(method: StartMethod, pace: Pace) -> Outcome<Vec<f64>> {
     pace.time(|| {
-        let mut process = make();
+        let mut process = Process::new(work::nothing, ()).start_method(method);
         process.start()?;
         process.join()?;
         Ok(())
     })
 }
 
-/// A pool from nothing to its first result.
-pub(crate) fn pool_start(plan: Plan) -> Outcome<Vec<f64>> {
-    (0..plan.pick(20, 2))
-        .map(|_| {
-            let mut made = None;
-            let time = time_once(|| {
-                let pool = Pool::new(2)?;
-                pool.apply(work::echo, (1,))?;
-                made = Some(pool);
-                Ok(())
-            });
-            drop(made);
-            time
-        })
-        .collect()
+/// A pool from nothing to its first result; what the program makes once is there already.
+pub(crate) fn pool_start(method: StartMethod, plan: Plan) -> Outcome<Vec<f64>> {
+    let make = || -> Outcome<Pool> {
+        let pool = Pool::builder().processes(2).start_method(method).build()?;
+        pool.apply(work::echo, (1,))?;
+        Ok(pool)
+    };
+    drop(make()?);
+    let sample = |_| {
+        let mut made = None;
+        let time = time_once(|| {
+            made = Some(make()?);
+            Ok(())
+        });
+        drop(made);
+        time
+    };
+    (0..plan.pick(20, 2)).map(sample).collect()
+}
+
+/// Memory that an idle worker has to itself.
+pub(crate) fn memory(method: StartMethod) -> Outcome<Vec<f64>> {
+    let pool = Pool::builder().processes(1).start_method(method).build()?;
+    pool.map(work::echo, 0..1000)?;
+    std::thread::sleep(Duration::from_millis(50));
+    let samples = pool.worker_pids().into_iter().map(unique_bytes).collect::<Outcome<_>>()?;
+    end(&pool)?;
+    Ok(samples)
 }
 
 /// Five sleeps on four processes, from the pool's start to its end.

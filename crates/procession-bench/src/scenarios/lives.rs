@@ -31,9 +31,9 @@ fn start_join(plan: Plan) -> Scenario {
         &[calls.min(20)],
     ));
     contenders.extend(Contender::python("Python, spawn", "start_spawn", &[calls.min(5)]));
-    contenders.extend(ours::lives::START_METHODS.iter().map(|(method, make)| {
+    contenders.extend(ours::lives::START_METHODS.map(|method| {
         Contender::ours(format!("procession Process, {method}"), move |_| {
-            ours::lives::start_join(*make, pace)
+            ours::lives::start_join(method, pace)
         })
     }));
     let about = "one process from its start to its end";
@@ -48,7 +48,11 @@ fn pool_start(plan: Plan) -> Scenario {
     ];
     let calls = [plan.pick(10, 2)];
     contenders.extend(Contender::python("Python Pool(2), fork", "pool_start", &calls));
-    contenders.push(Contender::ours("procession, 2 workers", ours::lives::pool_start));
+    contenders.extend(ours::lives::START_METHODS.map(|method| {
+        Contender::ours(format!("procession, 2 workers, {method}"), move |plan| {
+            ours::lives::pool_start(method, plan)
+        })
+    }));
     let about = "a pool from nothing to its first result";
     Scenario::new("pool-start", about, Unit::Time, contenders)
 }
@@ -74,7 +78,11 @@ fn idle_memory() -> Scenario {
         Contender::rival("procspawn worker", |_| memory_of(procspawn::idle)),
     ];
     contenders.extend(Contender::python("Python worker, forked", "memory", &[]));
-    contenders.push(Contender::ours("procession worker", |_| memory_of(ours::lives::idle)));
+    contenders.extend(ours::lives::START_METHODS.map(|method| {
+        Contender::ours(format!("procession worker, {method}"), move |_| {
+            ours::lives::memory(method)
+        })
+    }));
     let about = "memory that an idle worker has to itself (USS), after its first work";
     Scenario::new("idle-memory", about, Unit::Bytes, contenders).rounds(3)
 }
