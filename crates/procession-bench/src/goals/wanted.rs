@@ -87,6 +87,12 @@ pub(super) const ENGINE: &[Goal] = &[
         Times(1.5, At("start-join", "fork and exit")),
     ),
     Goal(
+        "start to join, fork",
+        "1.5 x fork",
+        At("start-join", "procession Process, fork"),
+        Times(1.5, At("start-join", "fork and exit")),
+    ),
+    Goal(
         "64 MiB as argument",
         "3 x warm memcpy",
         At("large-argument", LARGE),
@@ -142,8 +148,32 @@ pub(super) const ENGINE: &[Goal] = &[
     ),
 ];
 
-/// What more workers than cores, skewed tasks and full queues may cost.
+/// What threads, more workers than cores, skewed tasks and full queues may cost.
 pub(super) const LOADS: &[Goal] = &[
+    Goal(
+        "threads: tiny tasks, one",
+        "rayon spawn, one thread",
+        At("throughput", "procession apply_async, 1 thread"),
+        Times(1.0, At("throughput", "rayon spawn, 1 thread")),
+    ),
+    Goal(
+        "threads: tiny tasks, two",
+        "rayon spawn, two threads",
+        At("throughput", "procession apply_async, 2 threads"),
+        Times(1.0, At("throughput", "rayon spawn, 2 threads")),
+    ),
+    Goal(
+        "threads: round trip, warm",
+        "rayon install",
+        At("round-trip-warm", "procession apply, 1 thread"),
+        Times(1.0, At("round-trip-warm", "rayon install")),
+    ),
+    Goal(
+        "threads: kernel, n-body",
+        "1.02 x rayon",
+        At("kernel-n-body", "procession map, threads"),
+        Times(1.02, At("kernel-n-body", RAYON_KERNEL)),
+    ),
     Goal(
         "eight workers, round trip",
         "2 x two workers",

@@ -1,20 +1,21 @@
 //! Small calls, one by one and many at once.
 
+use super::shape::Shape;
 use super::work;
 use crate::harness::Outcome;
 use crate::pace::{Body, Pace};
 use procession::Pool;
 
-/// Round trips to a pool of so many processes, by `apply`.
-pub(crate) fn session(processes: usize, body: Body<'_>) -> Outcome<()> {
-    let pool = Pool::new(processes)?;
+/// Round trips to a pool, by `apply`.
+pub(crate) fn session(shape: Shape, body: Body<'_>) -> Outcome<()> {
+    let pool = shape.pool()?;
     body(&mut |value| Ok(pool.apply(work::echo, (value,))?))?;
     end(&pool)
 }
 
 /// Nanoseconds a task: `apply_async` one by one, then `get` of each; a share from each thread.
-pub(crate) fn tasks(pace: Pace, threads: usize, processes: usize, count: u64) -> Outcome<Vec<f64>> {
-    let pool = Pool::new(processes)?;
+pub(crate) fn tasks(pace: Pace, threads: usize, shape: Shape, count: u64) -> Outcome<Vec<f64>> {
+    let pool = shape.pool()?;
     let share = count / threads as u64;
     let times = pace.time(|| in_threads(threads, || burst(&pool, share)))?;
     end(&pool)?;

@@ -1,6 +1,7 @@
 //! Loads that take their time: sleeps and kernels.
 
 use super::calls::end;
+use super::shape::Shape;
 use super::work;
 use crate::harness::Outcome;
 use crate::kernels::Kernel;
@@ -25,9 +26,14 @@ pub(crate) fn naps(millis: &[u64]) -> Outcome<(f64, Vec<u64>)> {
     Ok((time, lengths))
 }
 
-/// Nanoseconds of a kernel: `map` over its units, on as many processes as there are cores.
-pub(crate) fn kernel(kernel: Kernel, units: u64, chunk: Option<usize>) -> Outcome<Vec<f64>> {
-    let pool = Pool::new(procession::cpu_count())?;
+/// Nanoseconds of a kernel: `map` over its units.
+pub(crate) fn kernel(
+    kernel: Kernel,
+    units: u64,
+    shape: Shape,
+    chunk: Option<usize>,
+) -> Outcome<Vec<f64>> {
+    let pool = shape.pool()?;
     pool.map(work::echo, 0..1000)?;
     let numbers = (0..units).map(|number| (kernel, number));
     let mut results = Vec::new();

@@ -2,6 +2,7 @@
 
 use super::calls::end;
 use super::items::{Item, is_right, items, work_on, work_on_all};
+use super::shape::Shape;
 use crate::harness::{Outcome, Plan};
 use crate::pace::time_once;
 use procession::Pool;
@@ -9,11 +10,11 @@ use procession::Pool;
 /// Nanoseconds an item of `map`.
 pub(crate) fn map<T: Item>(
     plan: Plan,
-    processes: usize,
+    shape: Shape,
     chunk: Option<usize>,
     count: u64,
 ) -> Outcome<Vec<f64>> {
-    repeated::<T>(plan, processes, count, true, |pool, items| {
+    repeated::<T>(plan, shape, count, true, |pool, items| {
         Ok(match chunk {
             Some(chunk) => pool.chunksize(chunk).map(work_on::<T>, items)?,
             None => pool.map(work_on::<T>, items)?,
@@ -24,11 +25,11 @@ pub(crate) fn map<T: Item>(
 /// Nanoseconds an item of `imap_unordered`.
 pub(crate) fn unordered<T: Item>(
     plan: Plan,
-    processes: usize,
+    shape: Shape,
     chunk: Option<usize>,
     count: u64,
 ) -> Outcome<Vec<f64>> {
-    repeated::<T>(plan, processes, count, false, |pool, items| {
+    repeated::<T>(plan, shape, count, false, |pool, items| {
         Ok(match chunk {
             Some(chunk) => pool
                 .chunksize(chunk)
@@ -41,7 +42,7 @@ pub(crate) fn unordered<T: Item>(
 
 /// Nanoseconds an item of a map that travels as one vector for each of two processes.
 pub(crate) fn vectors<T: Item>(plan: Plan, count: u64) -> Outcome<Vec<f64>> {
-    repeated::<T>(plan, 2, count, true, |pool, mut items| {
+    repeated::<T>(plan, Shape::Processes(2), count, true, |pool, mut items| {
         let second = items.split_off(items.len() / 2);
         let halves = [items, second];
         let halves = halves.map(|half| pool.apply_async(work_on_all::<T>, (half,)));
@@ -56,12 +57,12 @@ pub(crate) fn vectors<T: Item>(plan: Plan, count: u64) -> Outcome<Vec<f64>> {
 /// Times some maps on a warm pool; the items are there before the clock starts.
 fn repeated<T: Item>(
     plan: Plan,
-    processes: usize,
+    shape: Shape,
     count: u64,
     is_ordered: bool,
     run: impl Fn(&Pool, Vec<T>) -> Outcome<Vec<T>>,
 ) -> Outcome<Vec<f64>> {
-    let pool = Pool::new(processes)?;
+    let pool = shape.pool()?;
     pool.map(work_on::<T>, items(1000))?;
     let mut samples = Vec::new();
     for _ in 0..plan.pick(3, 1) {

@@ -7,4 +7,5 @@ pub(crate) mod lives;
 pub(crate) mod loads;
 pub(crate) mod maps;
 pub(crate) mod queues;
+pub(crate) mod shape;
 pub(crate) mod work;

@@ -4,6 +4,7 @@ use crate::harness::{Contender, Outcome, Plan, Scenario, Unit};
 use crate::kernels::Kernel;
 use crate::limits::threads;
 use crate::ours::loads;
+use crate::ours::shape::Shape::{Processes, Threads};
 use crate::rivals::{procspawn, rayon};
 
 pub(super) fn all(plan: Plan) -> Vec<Scenario> {
@@ -18,6 +19,7 @@ fn scenario(
     kernel: Kernel,
 ) -> impl FnOnce(u64) -> Scenario {
     move |units| {
+        let cores = procession::cpu_count();
         let contenders = vec![
             Contender::limit(
                 "one thread's time over the number of cores",
@@ -32,10 +34,17 @@ fn scenario(
                 "procspawn, eight blocks",
                 turn(move || procspawn::kernel(kernel, units)),
             ),
-            Contender::ours("procession map", turn(move || loads::kernel(kernel, units, None))),
+            Contender::ours(
+                "procession map",
+                turn(move || loads::kernel(kernel, units, Processes(cores), None)),
+            ),
             Contender::ours(
                 "procession map, chunksize 1",
-                turn(move || loads::kernel(kernel, units, Some(1))),
+                turn(move || loads::kernel(kernel, units, Processes(cores), Some(1))),
+            ),
+            Contender::ours(
+                "procession map, threads",
+                turn(move || loads::kernel(kernel, units, Threads(cores), None)),
             ),
         ];
         let about = format!("{about}, on all cores");

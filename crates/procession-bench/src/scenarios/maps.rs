@@ -4,6 +4,7 @@ use crate::harness::{Contender, Plan, Scenario, Unit};
 use crate::limits::ring;
 use crate::ours::items::{Item, Point};
 use crate::ours::maps;
+use crate::ours::shape::Shape::{Processes, Threads};
 use crate::rivals::{crossbeam, ipc_channel, procspawn, rayon};
 use crate::roles::Role;
 
@@ -20,9 +21,11 @@ pub(super) fn all(plan: Plan) -> Vec<Scenario> {
 fn integers(plan: Plan) -> Scenario {
     let items = plan.pick(1_000_000, 50_000);
     let mut scenario = map::<u64>(plan, "map", "integers", "map");
-    scenario.contenders.extend([1, 8].map(|count| {
-        let name = format!("procession map, {count} worker{}", super::plural(count));
-        Contender::ours(name, move |plan| maps::map::<u64>(plan, count, None, items))
+    let shapes = [Processes(1), Processes(8), Threads(2)];
+    scenario.contenders.extend(shapes.map(|shape| {
+        Contender::ours(format!("procession map, {shape}"), move |plan| {
+            maps::map::<u64>(plan, shape, None, items)
+        })
     }));
     scenario
 }
@@ -47,7 +50,7 @@ where
     contenders.extend(Contender::python("Python Pool.map", python, &[items, plan.pick(2, 1)]));
     contenders.extend([
         Contender::ours("procession map, 2 workers", move |plan| {
-            maps::map::<T>(plan, 2, None, items)
+            maps::map::<T>(plan, Processes(2), None, items)
         }),
         Contender::ours("procession apply_async, 2 workers, a vector each", move |plan| {
             maps::vectors::<T>(plan, items)
@@ -84,10 +87,10 @@ fn ones(plan: Plan) -> Scenario {
     ));
     contenders.extend([
         Contender::ours("procession map, 2 workers, chunksize 1", move |plan| {
-            maps::map::<u64>(plan, 2, Some(1), items)
+            maps::map::<u64>(plan, Processes(2), Some(1), items)
         }),
         Contender::ours("procession map, 8 workers, chunksize 1", move |plan| {
-            maps::map::<u64>(plan, 8, Some(1), items)
+            maps::map::<u64>(plan, Processes(8), Some(1), items)
         }),
     ]);
     let about = "a map over integers in chunks of one";
@@ -107,10 +110,13 @@ fn unordered(plan: Plan) -> Scenario {
         "unordered",
         &[items, 256, plan.pick(2, 1)],
     ));
-    contenders.extend([(2, None), (2, Some(1)), (8, None)].map(|(count, chunk)| {
+    let ours =
+        [(Processes(2), None), (Processes(2), Some(1)), (Processes(8), None), (Threads(2), None)];
+    contenders.extend(ours.map(|(shape, chunk)| {
         let chunks = if chunk.is_some() { ", chunksize 1" } else { "" };
-        let name = format!("procession imap_unordered, {count} workers{chunks}");
-        Contender::ours(name, move |plan| maps::unordered::<u64>(plan, count, chunk, items))
+        Contender::ours(format!("procession imap_unordered, {shape}{chunks}"), move |plan| {
+            maps::unordered::<u64>(plan, shape, chunk, items)
+        })
     }));
     let about = "results of a map over integers, taken one by one as they come";
     Scenario::new("imap-unordered", about, Unit::TimePer("item"), contenders)

@@ -29,11 +29,6 @@ pub(crate) fn all(plan: Plan) -> Vec<Scenario> {
     .collect()
 }
 
-/// The plural's letter.
-fn plural(count: usize) -> &'static str {
-    if count == 1 { "" } else { "s" }
-}
-
 /// A size as it is written in names: `1 KiB`, `64 MiB`.
 fn size_name(bytes: usize) -> String {
     match bytes {

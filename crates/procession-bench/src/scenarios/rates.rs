@@ -1,10 +1,10 @@
 //! Many tiny tasks, submitted one by one.
 
-use super::plural;
 use crate::harness::{Contender, Plan, Scenario, Unit};
 use crate::limits::exchange::Wait;
 use crate::limits::{ring, socket};
 use crate::ours;
+use crate::ours::shape::Shape::{Processes, Threads};
 use crate::pace::Pace;
 use crate::rivals::{crossbeam, ipc_channel, procspawn, rayon};
 use std::time::Duration;
@@ -47,10 +47,12 @@ fn rivals(many: Many) -> Vec<Contender> {
 }
 
 fn ours(many: Many) -> impl Iterator<Item = Contender> {
-    [1, 2, 8].into_iter().map(move |count| {
-        let name = format!("procession apply_async, {count} worker{}", plural(count));
+    let shapes = [Processes(1), Processes(2), Processes(8), Threads(1), Threads(2)];
+    shapes.into_iter().map(move |shape| {
         let Many { tasks, threads, pace, .. } = many;
-        Contender::ours(name, move |_| ours::calls::tasks(pace, threads, count, tasks.into()))
+        Contender::ours(format!("procession apply_async, {shape}"), move |_| {
+            ours::calls::tasks(pace, threads, shape, tasks.into())
+        })
     })
 }
 

@@ -1,10 +1,11 @@
 //! One call and its answer, one after the other.
 
-use super::{plural, size_name};
+use super::size_name;
 use crate::harness::{Contender, Kind, Plan, Scenario, Unit};
 use crate::limits::exchange::Wait;
 use crate::limits::{exchange, futex, socket, spin};
 use crate::ours;
+use crate::ours::shape::Shape::{self, Processes, Threads};
 use crate::pace::{Body, Pace, Session, round_trips};
 use crate::rivals::{command, crossbeam, ipc_channel, procspawn, rayon};
 use std::time::Duration;
@@ -48,13 +49,13 @@ fn rivals(pace: Pace) -> Vec<Contender> {
     rivals
 }
 
-fn name_of_ours(processes: usize) -> String {
-    format!("procession apply, {processes} worker{}", plural(processes))
+fn name_of_ours(shape: Shape) -> String {
+    format!("procession apply, {shape}")
 }
 
-fn ours(pace: Pace, processes: &'static [usize]) -> impl Iterator<Item = Contender> {
-    processes.iter().map(move |&count| {
-        trip(Kind::Ours, &name_of_ours(count), pace, move |body| ours::calls::session(count, body))
+fn ours(pace: Pace, shapes: &'static [Shape]) -> impl Iterator<Item = Contender> {
+    shapes.iter().map(move |&shape| {
+        trip(Kind::Ours, &name_of_ours(shape), pace, move |body| ours::calls::session(shape, body))
     })
 }
 
@@ -68,7 +69,7 @@ fn warm(plan: Plan) -> Scenario {
         trip(Kind::Limit, "pipes", pace, socket::pipes),
     ];
     contenders.extend(rivals(pace));
-    contenders.extend(ours(pace, &[1, 2, 8]));
+    contenders.extend(ours(pace, &[Processes(1), Processes(2), Processes(8), Threads(1)]));
     let about = "a call of eight bytes and its answer, one after the other";
     Scenario::new("round-trip-warm", about, Unit::Time, contenders)
 }
@@ -81,7 +82,7 @@ fn asleep(plan: Plan) -> Scenario {
         trip(Kind::Limit, "pipes", pace, socket::pipes),
     ];
     contenders.extend(rivals(pace));
-    contenders.extend(ours(pace, &[1, 2]));
+    contenders.extend(ours(pace, &[Processes(1), Processes(2), Threads(1)]));
     let about = "the same, each call after both sides have slept for 2 ms";
     Scenario::new("round-trip-asleep", about, Unit::Time, contenders)
 }
@@ -106,7 +107,7 @@ fn busy(plan: Plan) -> Scenario {
         trip(Kind::Limit, "socket pair", pace, socket::session),
     ];
     contenders.extend(rivals(pace));
-    contenders.extend(ours(pace, &[1, 2]));
+    contenders.extend(ours(pace, &[Processes(1), Processes(2), Threads(1)]));
     let about = "warm, with two busy loops beside it";
     Scenario::new("round-trip-busy", about, Unit::Time, contenders).beside_busy_loops(2)
 }
@@ -158,6 +159,8 @@ fn sized_rivals(size: usize, pace: Pace) -> Vec<Contender> {
 
 fn sized_ours(size: usize, pace: Pace) -> impl Iterator<Item = Contender> {
     [1, 2].into_iter().map(move |count| {
-        Contender::ours(name_of_ours(count), move |_| ours::large::both_ways(size, count, pace))
+        Contender::ours(name_of_ours(Processes(count)), move |_| {
+            ours::large::both_ways(size, count, pace)
+        })
     })
 }
