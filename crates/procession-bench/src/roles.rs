@@ -159,22 +159,13 @@ impl Helper {
         self.child.id()
     }
 
-    /// Sends a message and waits for what comes back.
+    /// Sends a message and waits for what comes back. The helper reads all of it before it answers, so
+    /// that neither side waits for the other's reading while the pipes are full.
     pub(crate) fn exchange(&mut self, message: &[u8]) -> Outcome<&[u8]> {
         let input = self.input.as_mut().ok_or("a child without its pipe")?;
-        let large = message.len() > 16 * 1024;
-        if large {
-            // A pipe holds less than the message: somebody must read while it is written.
-            let (output, answer) = (&mut self.output, &mut self.answer);
-            std::thread::scope(|scope| -> Outcome<()> {
-                let reader = scope.spawn(move || receive(output, answer));
-                send(input, message)?;
-                reader.join().map_err(|_| "the reader panicked")??;
-                Ok(())
-            })?;
-        } else {
-            send(input, message)?;
-            receive(&mut self.output, &mut self.answer)?;
+        send(input, message)?;
+        if !receive(&mut self.output, &mut self.answer)? {
+            return Err("the helper is gone".into());
         }
         Ok(&self.answer)
     }
