@@ -4,7 +4,7 @@ use crate::error::{Error, Fault, Result};
 use crate::face::Code;
 use crate::message::{Role, request, response, status};
 use crate::payload::{BulkSource, Bytes, Finished, Loans, Output, Value};
-use crate::start::{StartMethod, WorkerProcess, WorkerSpec};
+use crate::start::{Ordered, StartMethod, WorkerProcess, WorkerSpec};
 use parking_lot::Mutex;
 use procession_ipc::bulk::{Bulk, BulkStore, Reference};
 use procession_ipc::frame::{FLAG_BULK, Header};
@@ -76,10 +76,11 @@ impl Process {
             threads: 1,
             method,
             snapshot: None,
+            company: 1,
             patience: START_TIMEOUT,
         };
         // Who waits learns of the end from the system.
-        let (worker, lanes) = WorkerProcess::launch(spec, |_| {})?;
+        let (worker, lanes) = Ordered::new(spec, |_| {})?.finish()?;
         let [mut lane] = lanes.try_into().expect("a lane for its one thread");
         let mut header =
             Header { kind: request::TASK, word: code, sequence: 1, ..Header::default() };

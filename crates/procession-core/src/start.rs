@@ -14,7 +14,7 @@ pub(crate) use fork::Snapshot;
 pub use launcher::set_executable;
 pub use method::{StartMethod, get_start_method, set_start_method};
 pub use preload::set_forkserver_preload;
-pub(crate) use worker_process::{WorkerProcess, WorkerSpec};
+pub(crate) use worker_process::{Ordered, WorkerProcess, WorkerSpec};
 
 /// The environment variable that tells a process that it is a child: the parent's pid, when to
 /// boot (`main` or `early`), and the token of the inherited control channel.

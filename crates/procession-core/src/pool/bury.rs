@@ -8,16 +8,20 @@ use super::slot::{Flight, Live, Load, Phase, Request, Slot, Span, Target, load_o
 use crate::error::{Error, Fault, WorkerId};
 use crate::message::{Role, request};
 use crate::payload::{BulkSource, Bytes, Loans};
-use crate::start::{WorkerProcess, WorkerSpec};
+use crate::start::{Ordered, WorkerProcess, WorkerSpec};
 use crate::task::{Chunk, Delivery};
 use procession_ipc::lane::{ParentLane, Progress};
 use procession_os::process::Exit;
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Time until another attempt to launch a worker that the system refused.
 const RETRY_AFTER: Duration = Duration::from_millis(100);
+/// Workers that are ordered before the first of them is there, while a pool starts: the launcher has
+/// something to do, and the descriptors under way are few.
+const LAUNCHES_AHEAD: usize = 8;
 /// Weight of failed starts, since a worker was last ready, at which a pool is broken.
 const START_FAILURES_MAX: u32 = 12;
 /// Weight of a start that failed by itself: three in a row and the pool is broken.
@@ -44,10 +48,32 @@ impl Death {
 }
 
 impl Shared {
+    /// Launches processes into all places, which are empty.
+    pub(super) fn launch_all(self: &Arc<Self>, inner: &mut Inner) -> Result<(), Error> {
+        let count = self.config.workers;
+        let mut ordered = VecDeque::new();
+        for process in 0..count + LAUNCHES_AHEAD {
+            if process < count {
+                ordered.push_back(self.order(inner, process)?);
+            }
+            if let Some(place) = process.checked_sub(LAUNCHES_AHEAD)
+                && let Some(next) = ordered.pop_front()
+            {
+                self.settle(inner, place, next)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Launches a process into an empty place.
     pub(super) fn launch(self: &Arc<Self>, inner: &mut Inner, process: usize) -> Result<(), Error> {
-        let team = inner.team(process);
-        let generation = inner.slots[team.start].generation + 1;
+        let ordered = self.order(inner, process)?;
+        self.settle(inner, process, ordered)
+    }
+
+    /// Orders the next process for a place.
+    fn order(self: &Arc<Self>, inner: &Inner, process: usize) -> Result<Ordered, Error> {
+        let generation = inner.slots[inner.team(process).start].generation + 1;
         let spec = WorkerSpec {
             role: Role::PoolWorker,
             name: format!("{}-{}", self.config.name, process + 1),
@@ -56,20 +82,32 @@ impl Shared {
             threads: self.config.threads,
             method: self.config.start_method,
             snapshot: self.config.snapshot.clone(),
+            company: self.config.workers,
             patience: self.config.start_timeout,
         };
         let pool = Arc::downgrade(self);
-        let (launched, lanes) = WorkerProcess::launch(spec, move |exit| {
+        Ordered::new(spec, move |exit| {
             if let Some(pool) = pool.upgrade() {
                 pool.exits.lock().push(Exited { index: process, generation, exit });
                 pool.supervisor.nudge();
             }
-        })?;
+        })
+    }
+
+    /// Gives a process its place, and its threads their first requests.
+    fn settle(
+        self: &Arc<Self>,
+        inner: &mut Inner,
+        process: usize,
+        ordered: Ordered,
+    ) -> Result<(), Error> {
+        let (launched, lanes) = ordered.finish()?;
         let launched = Arc::new(launched);
+        let team = inner.team(process);
         let deadline = Instant::now() + self.config.start_timeout;
         for (index, lane) in team.clone().zip(lanes) {
             let slot = &mut inner.slots[index];
-            slot.generation = generation;
+            slot.generation += 1;
             let live = Live { process: launched.clone(), lane, loans: Loans::default() };
             slot.settle_in(live, deadline);
             self.send_start(slot, index == team.start)?;

@@ -8,7 +8,7 @@ use super::wait::{Goal, Waitable};
 use crate::error::{Error, Result};
 use crate::face::Code;
 use crate::payload::Output;
-use crate::start::{Snapshot, StartMethod};
+use crate::start::{Snapshot, StartMethod, bootstrap};
 use crate::task::{Batch, TaskCell};
 use procession_os::own_thread::{self, OwnThread};
 use std::cell::RefCell;
@@ -24,11 +24,18 @@ thread_local! {
 /// Scratch memory above this is not kept.
 const SCRATCH_BYTES_MAX: usize = 1 << 20;
 
+/// What a pool says in a forked copy of the process that made it.
+const NOT_HERE: &str =
+    "a pool of the program is of no use in a forked child: make one of the child's own";
+
 /// A pool of worker processes: an untyped handle, cheap to clone. Its workers end with
 /// [`terminate`](Self::terminate) or [`join`](Self::join); the face's owner sees to one of them.
 #[derive(Debug, Clone)]
 pub struct Pool {
     shared: Arc<Shared>,
+    /// The [`copies`](bootstrap::copies) of the process that made it. In a forked copy of that the pool
+    /// is a picture: it has no supervisor, and its workers are the program's.
+    copies: u32,
 }
 
 impl Pool {
@@ -46,11 +53,8 @@ impl Pool {
             config.snapshot = Some(Snapshot::take()?);
         }
         let shared = Arc::new(Shared::new(config));
-        let pool = Self { shared: shared.clone() };
-        let launched = {
-            let mut inner = shared.lock();
-            (0..shared.config.workers).try_for_each(|process| shared.launch(&mut inner, process))
-        };
+        let pool = Self { shared: shared.clone(), copies: bootstrap::copies() };
+        let launched = shared.launch_all(&mut shared.lock());
         let seen = shared.clone();
         let supervise = move |own: &mut OwnThread| supervisor::run(&seen, own);
         own_thread::spawn("procession-supervisor", 256 * 1024, supervise)
@@ -94,7 +98,11 @@ impl Pool {
     }
 
     /// Waits until `goal` is over, or the deadline has passed; `true` when it is over.
+    ///
+    /// # Panics
+    /// In a forked copy of the process that made the pool, where it would wait for ever.
     pub fn wait_until(&self, goal: &dyn Waitable, deadline: Option<Instant>) -> bool {
+        assert!(self.is_here(), "{NOT_HERE}");
         self.shared.wait_until(Goal::Outcome(goal), deadline)
     }
 
@@ -146,12 +154,22 @@ impl Pool {
     /// The first failure that nobody has looked at; why the pool is broken, if it is; that it was
     /// not closed.
     pub fn join(&self) -> Result<()> {
+        if !self.is_here() {
+            return Err(Error::usage(NOT_HERE));
+        }
         self.shared.join()
     }
 
-    /// Ends everything, within the grace period and a bound.
+    /// Ends everything, within the grace period and a bound. In a forked copy of the process that
+    /// made the pool there is nothing to end.
     pub fn terminate(&self) {
-        self.shared.terminate();
+        if self.is_here() {
+            self.shared.terminate();
+        }
+    }
+
+    fn is_here(&self) -> bool {
+        self.copies == bootstrap::copies()
     }
 
     /// What the pool has done.

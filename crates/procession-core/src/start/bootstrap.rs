@@ -12,7 +12,7 @@ use procession_os::handle::Handle;
 use procession_os::leash::Leash;
 use procession_os::memory::Memory;
 use procession_os::process::exit_now;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 
 /// Exit code of a child that cannot work; its reason went to the parent.
 pub const REFUSED: i32 = 113;
@@ -147,8 +147,14 @@ fn become_child(summons: Summons) -> ! {
     }
 }
 
-/// Whether this process is a copy of the program, with what that had done.
-static IS_COPY: AtomicBool = AtomicBool::new(false);
+/// How many times what this process remembers was forked: 0 unless it is a copy of the program, with
+/// what that had done.
+static COPIES: AtomicU32 = AtomicU32::new(0);
+
+/// Tells a process from the one that it is a copy of: what was made under another number is that one's.
+pub(crate) fn copies() -> u32 {
+    COPIES.load(Ordering::Relaxed)
+}
 
 /// Becomes a worker in a copy of the program.
 pub(super) fn become_copy(control: Control) -> ! {
@@ -166,7 +172,7 @@ pub(super) fn become_template_copy(control: Control) -> ! {
 /// The thread that forked a copy may end before the program does, so its life is not bound to that:
 /// the leash and the control channel see to it.
 fn enter_copy(control: &Control) {
-    IS_COPY.store(true, Ordering::Relaxed);
+    COPIES.fetch_add(1, Ordering::Relaxed);
     STATE.store(WORKER, Ordering::Relaxed);
     if procession_os::signal::prepare_worker().is_err() {
         refuse(control, "a child cannot set its signal handlers".into());
@@ -184,7 +190,7 @@ fn take_up(control: Control) -> ! {
 /// Ends this worker. What the program had registered to be done at its own end is not done by a
 /// copy of it.
 pub(crate) fn exit(code: i32) -> ! {
-    if IS_COPY.load(Ordering::Relaxed) {
+    if copies() > 0 {
         procession_os::copy::flush();
         exit_now(code);
     }

@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
-/// The child at which a template begins to pay: for one alone it does not.
-const TEMPLATE_FROM: u64 = 2;
+/// The child at which a template begins to pay: for one or two it does not.
+const TEMPLATE_FROM: u64 = 3;
 
 /// Why a copy of the program cannot be forked.
 const COPY_GONE: &str =
@@ -31,8 +31,8 @@ pub(super) struct Desk<'a> {
     templates: HashMap<u64, Template>,
     next_token: u64,
     launched: u64,
-    /// A template that could not be forked, and why: another one like it could not either.
-    refused: Option<(Origin, String)>,
+    /// Of a template that could not be forked: another one like it could not either.
+    refused: Option<Origin>,
 }
 
 impl<'a> Desk<'a> {
@@ -107,30 +107,36 @@ impl<'a> Desk<'a> {
         match order.way {
             // What is forked where it is asked for is no errand.
             Way::Spawn | Way::Here => self.spawn(order),
-            Way::Template => match self.template() {
-                Ok(token) => self.fork(token, order),
-                Err(failure) => answer(order, failure),
-            },
             Way::Copy(number) => match self.find(&Origin::Copy(number)) {
                 Some(token) => self.fork(token, order),
                 None => answer(order, Failure::Refused(COPY_GONE.to_owned())),
             },
-            Way::Fastest => {
-                let origin = origin();
-                match self.find(&origin) {
-                    Some(token) if self.templates[&token].is_ready => self.fork(token, order),
-                    Some(_) => self.spawn(order),
-                    None => {
-                        self.spawn(order);
-                        let is_refused = self.refused.as_ref().is_some_and(|(o, _)| *o == origin);
-                        if self.launched >= TEMPLATE_FROM && !is_refused {
-                            // For those that come; if there is none, they are spawned, too.
-                            let _ = self.start_template(origin);
-                        }
-                    }
+            Way::Preferred if self.has_refused(&origin()) => self.spawn(order),
+            Way::Template | Way::Preferred => match self.template() {
+                Ok(token) => self.fork(token, order),
+                Err(error) => answer(order, Failure::System(error)),
+            },
+            Way::Fastest => self.launch_fastest(order),
+        }
+    }
+
+    fn launch_fastest(&mut self, order: Order) {
+        let origin = origin();
+        match self.find(&origin) {
+            Some(token) if self.templates[&token].is_ready => self.fork(token, order),
+            Some(_) => self.spawn(order),
+            None => {
+                self.spawn(order);
+                if self.launched >= TEMPLATE_FROM && !self.has_refused(&origin) {
+                    // For those that come; if there is none, they are spawned, too.
+                    let _ = self.start_template(origin);
                 }
             }
         }
+    }
+
+    fn has_refused(&self, origin: &Origin) -> bool {
+        self.refused.as_ref() == Some(origin)
     }
 
     /// Makes a child by running the executable.
@@ -184,11 +190,11 @@ impl<'a> Desk<'a> {
     }
 
     /// The template, which is started if there is none.
-    fn template(&mut self) -> Result<u64, Failure> {
+    fn template(&mut self) -> io::Result<u64> {
         let origin = origin();
         match self.find(&origin) {
             Some(token) => Ok(token),
-            None => self.start_template(origin).map_err(Failure::System),
+            None => self.start_template(origin),
         }
     }
 
@@ -279,8 +285,8 @@ impl<'a> Desk<'a> {
         let Some(template) = self.templates.remove(&token) else { return };
         self.watcher.remove(&template.child);
         self.watcher.remove_control(&template.control);
-        if let Some(why) = &template.refusal {
-            self.refused = Some((template.origin.clone(), why.clone()));
+        if template.refusal.is_some() {
+            self.refused = Some(template.origin.clone());
         }
         if !template.waiting.is_empty() {
             self.end_strays();

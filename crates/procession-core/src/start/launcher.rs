@@ -16,7 +16,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 static EXECUTABLE: Mutex<Option<PathBuf>> = Mutex::new(None);
@@ -59,6 +59,9 @@ pub(super) enum Way {
     Spawn,
     /// By forking the template, which is started if there is none.
     Template,
+    /// By forking the template, which is started if there is none; by running the executable if one
+    /// like it has refused.
+    Preferred,
     /// By forking the template if there is one that is ready, else by running the executable.
     Fastest,
     /// By forking the copy of the program of this number.
@@ -137,28 +140,38 @@ pub(super) fn gone() -> Error {
     Error::usage("the launcher thread is gone: the process is exiting")
 }
 
-/// Makes a child with this end of its control channel. `on_exit` runs on the launcher's thread when
-/// it ends, and must be brief. A template that has not answered after `patience` is ended.
-pub(super) fn launch(
+/// A child that was ordered.
+pub(super) struct Awaited {
+    launcher: Arc<Launcher>,
+    answer: Receiver<Answer>,
     way: Way,
-    control: Control,
-    patience: Duration,
-    on_exit: OnExit,
-) -> Result<Answer> {
+}
+
+/// Has a child made with this end of its control channel. `on_exit` runs on the launcher's thread when
+/// it ends, and must be brief.
+pub(super) fn launch(way: Way, control: Control, on_exit: OnExit) -> Result<Awaited> {
     let launcher = Launcher::get()?;
     let (reply, answer) = channel();
     if !launcher.send(Errand::Launch(Order { way, control, on_exit, reply })) {
         return Err(gone());
     }
-    if way != Way::Spawn {
-        match answer.recv_timeout(patience) {
-            Ok(answer) => return Ok(answer),
-            Err(RecvTimeoutError::Disconnected) => return Err(gone()),
-            // Its end, which nothing can put off, fails the order.
-            Err(RecvTimeoutError::Timeout) => launcher.send(Errand::Retire(way)),
-        };
+    Ok(Awaited { launcher, answer, way })
+}
+
+impl Awaited {
+    /// Waits until there is a child, or none. A template that has not answered after `patience` is
+    /// ended.
+    pub(super) fn get(self, patience: Duration) -> Result<Answer> {
+        if self.way != Way::Spawn {
+            match self.answer.recv_timeout(patience) {
+                Ok(answer) => return Ok(answer),
+                Err(RecvTimeoutError::Disconnected) => return Err(gone()),
+                // Its end, which nothing can put off, fails the order.
+                Err(RecvTimeoutError::Timeout) => self.launcher.send(Errand::Retire(self.way)),
+            };
+        }
+        self.answer.recv().map_err(|_| gone())
     }
-    answer.recv().map_err(|_| gone())
 }
 
 /// Runs an executable as a child, or this process's own; called by the launcher's thread.

@@ -84,8 +84,8 @@ pub fn set_start_method(method: impl Into<Option<StartMethod>>) {
 /// How children are made where a pool or process does not say.
 ///
 /// Unless it was [set](set_start_method), it is the fastest safe method of the platform: on Linux
-/// `ForkServer`, with the first child spawned, for which a template would not pay, and others too
-/// while there is no template to fork.
+/// `ForkServer`. A process by itself, for which a template would not pay, is spawned while there is none
+/// to fork; and all children are where a template cannot be had.
 pub fn get_start_method() -> StartMethod {
     StartMethod::chosen(None).unwrap_or(StartMethod::ForkServer)
 }

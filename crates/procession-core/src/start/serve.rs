@@ -68,8 +68,9 @@ fn prepare(preload: Option<Code>) -> Result<(), String> {
         }
         if Instant::now() >= deadline {
             return Err(format!(
-                "the preload function left {others} {} running in the template, which would not exist in \
-                 its children: end and join what it starts before it returns",
+                "the preload function, or what the program does before it calls procession, left \
+                 {others} {} running in the template, which would not exist in its children: end \
+                 and join what is started there",
                 if others == 1 { "thread" } else { "threads" }
             ));
         }

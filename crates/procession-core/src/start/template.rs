@@ -150,7 +150,7 @@ impl Template {
     pub(super) fn is_forked_by(&self, way: Way) -> bool {
         match (&self.origin, way) {
             (Origin::Copy(number), Way::Copy(wanted)) => *number == wanted,
-            (Origin::Program { .. }, Way::Template | Way::Fastest) => true,
+            (Origin::Program { .. }, Way::Template | Way::Preferred | Way::Fastest) => true,
             _ => false,
         }
     }

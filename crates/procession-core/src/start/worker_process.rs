@@ -1,7 +1,7 @@
 //! A launched worker: its process, its control channel, its lane.
 
 use super::fork::{Snapshot, fork_child};
-use super::launcher::{self, Answer, Failure, OnExit, Way};
+use super::launcher::{self, Awaited, Failure, OnExit, Way};
 use super::{StartMethod, preload};
 use crate::error::{Error, Fault, Result, WorkerId};
 use crate::message::{Boot, Parcel, Role};
@@ -32,6 +32,8 @@ pub(crate) struct WorkerSpec {
     pub(crate) method: Option<StartMethod>,
     /// The copy of the program that it is forked from, if it is to be one.
     pub(crate) snapshot: Option<Arc<Snapshot>>,
+    /// How many are launched together with it, itself included.
+    pub(crate) company: usize,
     /// Longest time to wait for a template.
     pub(crate) patience: Duration,
 }
@@ -55,40 +57,71 @@ struct Channel {
     refusal: Option<String>,
 }
 
-impl WorkerProcess {
-    /// Launches a worker and hands it its lanes, one for each of its threads. `on_exit` runs on the
-    /// launcher's thread.
-    pub(crate) fn launch(
+/// So many workers are there as soon by starting a template first as by spawning each, and sooner from
+/// then on.
+const COMPANY: usize = 2;
+
+/// A worker that was ordered. If it is dropped the worker ends.
+pub(crate) struct Ordered {
+    spec: WorkerSpec,
+    exits: Exits,
+    first: Way,
+    second: Way,
+    attempt: Attempt,
+}
+
+impl Ordered {
+    /// Orders a worker, with a lane for each of its threads. `on_exit` runs on the launcher's thread.
+    pub(crate) fn new(
         spec: WorkerSpec,
         on_exit: impl FnOnce(Exit) + Send + 'static,
-    ) -> Result<(Self, Vec<ParentLane>)> {
+    ) -> Result<Self> {
         super::bootstrap::require_parent()?;
-        let method = StartMethod::chosen(spec.method);
         // A template may be lost by no fault of its own, and another be had.
-        let [first, second] = match (&spec.snapshot, method) {
+        let [first, second] = match (&spec.snapshot, StartMethod::chosen(spec.method)) {
             (Some(snapshot), _) => [Way::Copy(snapshot.number()); 2],
             (None, Some(StartMethod::Spawn)) => [Way::Spawn; 2],
             (None, Some(StartMethod::ForkServer)) => [Way::Template; 2],
             (None, Some(StartMethod::Fork)) => [Way::Here; 2],
-            (None, None) if preload::code().is_some() => [Way::Template, Way::Spawn],
+            (None, None) if preload::code().is_some() || spec.company >= COMPANY => {
+                [Way::Preferred, Way::Spawn]
+            }
             (None, None) => [Way::Fastest, Way::Spawn],
         };
         let exits = Exits::new(on_exit);
-        match Self::attempt(&spec, first, exits.listen())? {
+        let attempt = Attempt::new(&spec, first, exits.listen())?;
+        Ok(Self { spec, exits, first, second, attempt })
+    }
+
+    /// Waits until there is a process; hands over its lanes, one for each of its threads.
+    pub(crate) fn finish(self) -> Result<(WorkerProcess, Vec<ParentLane>)> {
+        let Self { spec, exits, first, second, attempt } = self;
+        match attempt.finish(&spec)? {
             Err(failure) if is_worth_another(&failure, first, second) => {
-                Self::attempt(&spec, second, exits.listen())?
+                Attempt::new(&spec, second, exits.listen())?.finish(&spec)?
             }
             answer => answer,
         }
         .map_err(|failure| error_of(failure, spec.patience))
     }
+}
 
-    /// Launches a worker in one way, with lanes and a channel of its own.
-    fn attempt(
-        spec: &WorkerSpec,
-        way: Way,
-        on_exit: OnExit,
-    ) -> Result<std::result::Result<(Self, Vec<ParentLane>), Failure>> {
+/// One attempt to make a worker, with lanes and a channel of its own.
+struct Attempt {
+    lanes: Vec<ParentLane>,
+    control: Control,
+    hold: Hold,
+    child: Making,
+}
+
+/// A process that is being made, or was made at once.
+enum Making {
+    Ordered(Awaited),
+    Made(Arc<Child>),
+}
+
+impl Attempt {
+    fn new(spec: &WorkerSpec, way: Way, on_exit: OnExit) -> Result<Self> {
         let memory = |source| Error::system("cannot make the shared memory of a lane", source);
         let channel = |source| Error::system("cannot make a control channel", source);
         let (control, childs_end) = Control::pair().map_err(channel)?;
@@ -113,25 +146,42 @@ impl WorkerProcess {
             sent.map_err(channel)?;
             lanes.push(lane);
         }
-        let answer: Answer = match way {
-            Way::Here => Ok(fork_child(childs_end, on_exit)?),
-            _ => launcher::launch(way, childs_end, spec.patience, on_exit)?,
+        let child = match way {
+            Way::Here => Making::Made(fork_child(childs_end, on_exit)?),
+            _ => Making::Ordered(launcher::launch(way, childs_end, on_exit)?),
         };
-        let made = |child: Arc<Child>| {
-            let id = WorkerId {
-                name: spec.name.clone(),
-                pid: child.pid(),
-                index: spec.index,
-                generation: spec.generation,
-            };
-            let channel =
-                Channel { control, views: HashMap::new(), sent: HashSet::new(), refusal: None };
-            let channel = Mutex::new(channel);
-            (Self { id, child, _hold: hold, threads: spec.threads, channel }, lanes)
-        };
-        Ok(answer.map(made))
+        Ok(Self { lanes, control, hold, child })
     }
 
+    fn finish(
+        self,
+        spec: &WorkerSpec,
+    ) -> Result<std::result::Result<(WorkerProcess, Vec<ParentLane>), Failure>> {
+        let child = match self.child {
+            Making::Made(child) => child,
+            Making::Ordered(awaited) => match awaited.get(spec.patience)? {
+                Ok(child) => child,
+                Err(failure) => return Ok(Err(failure)),
+            },
+        };
+        let id = WorkerId {
+            name: spec.name.clone(),
+            pid: child.pid(),
+            index: spec.index,
+            generation: spec.generation,
+        };
+        let channel = Mutex::new(Channel {
+            control: self.control,
+            views: HashMap::new(),
+            sent: HashSet::new(),
+            refusal: None,
+        });
+        let worker = WorkerProcess { id, child, _hold: self.hold, threads: spec.threads, channel };
+        Ok(Ok((worker, self.lanes)))
+    }
+}
+
+impl WorkerProcess {
     /// Who it is, for errors.
     pub(crate) fn id(&self) -> &WorkerId {
         &self.id

@@ -5,9 +5,11 @@
 use procession::{Pool, Process, Result, StartMethod};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 static CHANGED: AtomicU32 = AtomicU32::new(0);
 static HELD: Mutex<()> = Mutex::new(());
+static POOL: Mutex<Option<Pool>> = Mutex::new(None);
 
 /// Says that it was dropped, which happens in the program alone.
 struct Noisy;
@@ -69,6 +71,25 @@ fn closures() -> Result<()> {
     Ok(())
 }
 
+/// A child has a picture of the program's pools, and can do them no harm.
+fn pictures() -> Result<()> {
+    *POOL.lock().expect("nobody has panicked with it") = Some(Pool::new(2)?);
+    let ask = || {
+        let pool = POOL.lock().expect("nobody has panicked with it");
+        pool.as_ref().expect("it is there").apply(std::process::id, ())
+    };
+    let before = ask()?;
+    let asks = run(Process::fork(move || ask().is_ok())).expect_err("it would wait for ever");
+    assert!(asks.panic_message().is_some_and(|text| text.contains("forked child")), "{asks}");
+    run(Process::fork(|| drop(POOL.lock().expect("nobody has panicked with it").take())))?;
+    let pool = POOL.lock().expect("nobody has panicked with it").take().expect("it is there");
+    assert!(pool.worker_pids().contains(&before));
+    assert_eq!(pool.stats().respawns, 0);
+    assert_eq!(pool.map(|x: u8| x, 0..9)?.len(), 9);
+    pool.close();
+    pool.join()
+}
+
 /// Workers are copies of the program as it was when the pool was made, replacements too.
 fn pools() -> Result<()> {
     CHANGED.store(100, Ordering::Relaxed);
@@ -103,16 +124,19 @@ fn pools() -> Result<()> {
 fn ends() -> Result<()> {
     let pool = Pool::builder().processes(1).start_method(StartMethod::Spawn).build()?;
     let worker = pool.apply(std::process::id, ())?;
-    let sleeper = || std::thread::sleep(std::time::Duration::from_secs(600));
+    let sleeper = || std::thread::sleep(Duration::from_secs(600));
     let mut process = Process::fork(sleeper);
     process.start()?;
-    // The copy must not hold the worker's leash or channel.
-    let ends = std::fs::read_dir(format!("/proc/{}/fd", process.pid().expect("it runs")));
-    let sockets = ends.expect("it runs").flatten().filter(|end| {
-        let target = std::fs::read_link(end.path()).unwrap_or_default();
-        target.to_string_lossy().starts_with("socket:")
+    // The copy lets go of the worker's channel, and has its own.
+    let folder = format!("/proc/{}/fd", process.pid().expect("it runs"));
+    let is_socket = |end: &std::fs::DirEntry| {
+        let link = std::fs::read_link(end.path()).unwrap_or_default();
+        link.to_string_lossy().starts_with("socket:")
+    };
+    procession_testing::wait_for("one socket", Duration::from_secs(20), || {
+        let ends = std::fs::read_dir(&folder).expect("it runs").flatten();
+        ends.filter(is_socket).count() == 1
     });
-    assert_eq!(sockets.count(), 1, "its own channel");
     drop(pool);
     assert!(!std::path::Path::new(&format!("/proc/{worker}")).exists());
     process.kill()?;
@@ -170,6 +194,7 @@ fn main() -> Result<()> {
     let case = std::env::args().nth(1).expect("a case");
     match &*case {
         "closures" => closures(),
+        "pictures" => pictures(),
         "pools" => pools(),
         "ends" => ends(),
         "threads" => threads(),
