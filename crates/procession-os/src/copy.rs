@@ -76,8 +76,9 @@ pub unsafe fn allow_fork_with_threads() {
 }
 
 /// Forks this process. The copy is its child, and is to be [adopted](adopt); it continues on the
-/// calling thread, with copies of all memory and descriptors, except that it has let go of its ends
-/// of control channels and leashes, all but `keep`.
+/// calling thread, with copies of all memory and descriptors, except that it has let go of the
+/// ends of control channels and leashes, all but `keep`, and that there are zeros where shared memory
+/// was.
 ///
 /// # Errors
 ///

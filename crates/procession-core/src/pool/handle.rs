@@ -79,6 +79,9 @@ impl Pool {
         let mut output = Output::new(scratch, Some(&*self.shared));
         encode(&mut output)?;
         let (finished, spare) = output.finish();
+        if !self.is_here() {
+            return Ok(self.refuse(Error::usage(NOT_HERE)));
+        }
         let (cell, scratch) = self.shared.submit(code, finished);
         let keep = if scratch.capacity() >= spare.capacity() { scratch } else { spare };
         if keep.capacity() <= SCRATCH_BYTES_MAX {
@@ -94,20 +97,29 @@ impl Pool {
 
     /// Lets the workers know of `items` that were pushed to a batch.
     pub fn kick(&self, batch: &Arc<Batch>, items: u64) {
-        self.shared.kick(batch, items);
+        if self.is_here() {
+            self.shared.kick(batch, items);
+        }
     }
 
     /// Waits until `goal` is over, or the deadline has passed; `true` when it is over.
     ///
     /// # Panics
-    /// In a forked copy of the process that made the pool, where it would wait for ever.
+    /// In a forked copy of the process that made the pool, if it would have to wait: for ever.
     pub fn wait_until(&self, goal: &dyn Waitable, deadline: Option<Instant>) -> bool {
-        assert!(self.is_here(), "{NOT_HERE}");
+        if !self.is_here() {
+            assert!(goal.is_over(), "{NOT_HERE}");
+            return true;
+        }
         self.shared.wait_until(Goal::Outcome(goal), deadline)
     }
 
     /// Has `waker` woken when `goal` is over; `false` when it is over already.
+    ///
+    /// # Panics
+    /// As [`wait_until`](Self::wait_until).
     pub fn poll(&self, goal: &dyn Waitable, waker: &Waker) -> bool {
+        assert!(self.is_here() || goal.is_over(), "{NOT_HERE}");
         let mut inner = self.shared.lock();
         match goal.subscribe_waker(waker) {
             None => false,
@@ -187,6 +199,9 @@ impl Pool {
 
     /// Takes the responses that are there. For those who ask without waiting.
     pub fn collect(&self) {
+        if !self.is_here() {
+            return;
+        }
         let mut inner = self.shared.lock();
         self.shared.collect(&mut inner);
         self.shared.tell_leader(&mut inner);

@@ -79,8 +79,14 @@ fn pictures() -> Result<()> {
         pool.as_ref().expect("it is there").apply(std::process::id, ())
     };
     let before = ask()?;
-    let asks = run(Process::fork(move || ask().is_ok())).expect_err("it would wait for ever");
-    assert!(asks.panic_message().is_some_and(|text| text.contains("forked child")), "{asks}");
+    let asks = run(Process::fork(move || ask().map_err(|error| error.to_string())))?;
+    assert!(asks.expect_err("refused").contains("forked child"));
+    let maps = || {
+        let pool = POOL.lock().expect("nobody has panicked with it");
+        pool.as_ref().expect("it is there").map(|x: u8| x, 0..9)
+    };
+    let maps = run(Process::fork(move || maps().is_ok())).expect_err("it would wait for ever");
+    assert!(maps.panic_message().is_some_and(|text| text.contains("forked child")), "{maps}");
     run(Process::fork(|| drop(POOL.lock().expect("nobody has panicked with it").take())))?;
     let pool = POOL.lock().expect("nobody has panicked with it").take().expect("it is there");
     assert!(pool.worker_pids().contains(&before));

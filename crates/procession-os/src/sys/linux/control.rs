@@ -13,7 +13,7 @@ use rustix::net::{
     sendmsg, socketpair, sockopt,
 };
 
-use super::ends::End;
+use super::inherited::End;
 use crate::control::{HANDLES_MAX, MESSAGE_BYTES_MAX, Received};
 use crate::handle::{BorrowedHandle, Handle};
 

@@ -19,7 +19,7 @@ use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use rustix::thread::{get_clear_child_tid_address, gettid};
 
 use super::control::Control;
-use super::ends::Listed;
+use super::inherited::Listed;
 use super::process::{Child, keep};
 use crate::copy::Copied;
 

@@ -9,7 +9,7 @@ use rustix::io::retry_on_intr;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::time::Timespec;
 
-use super::ends::End;
+use super::inherited::End;
 
 /// The end that is held; a copy of this process must not.
 pub(crate) type Hold = End;

@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use rustix::mm::{self, MapFlags, ProtFlags};
 use rustix::process::{Resource, getrlimit};
 
+use super::inherited;
 use crate::memory::{Access, Writers};
 
 /// The file system that plain memfds live on (`TMPFS_MAGIC` in `linux/magic.h`). Those of huge
@@ -78,6 +79,7 @@ impl Memory {
         let start = unsafe {
             mm::mmap(ptr::null_mut(), self.bytes, protection, MapFlags::SHARED, &self.memfd, 0)
         }?;
+        inherited::add_shared(start.cast(), self.bytes);
         Ok(Mapping { start: start.cast(), bytes: self.bytes })
     }
 
@@ -133,6 +135,7 @@ impl Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
+        inherited::remove_shared(self.start);
         // SAFETY: the range is the very one that `mmap` gave to this value alone, and its users may
         // not touch it after this value is gone.
         let unmapped = unsafe { mm::munmap(self.start.cast(), self.bytes) };

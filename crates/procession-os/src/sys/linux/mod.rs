@@ -2,10 +2,10 @@
 
 pub(crate) mod control;
 pub(crate) mod copy;
-mod ends;
 pub(crate) mod exit_watch;
 pub(crate) mod heap;
 pub(crate) mod image;
+mod inherited;
 pub(crate) mod leash;
 pub(crate) mod memory;
 mod notes;
