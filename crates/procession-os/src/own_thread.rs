@@ -18,6 +18,16 @@ static GATE: RwLock<()> = RwLock::new(());
 /// Own threads that there are. Changes only while the gate is shared.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
+/// Forks that want the gate.
+static WANTED: AtomicUsize = AtomicUsize::new(0);
+
+/// Longest time that a thread which has rested rests on because a fork wants the gate. It is bounded,
+/// for another thread, awake, may wait for it.
+const COURTESY: Duration = Duration::from_millis(2);
+
+/// Time between two looks at the gate.
+const LOOK_EVERY: Duration = Duration::from_micros(50);
+
 thread_local! {
     /// Whether this is one of them.
     static IS_OWN: Cell<bool> = const { Cell::new(false) };
@@ -53,6 +63,10 @@ pub fn spawn(
 }
 
 fn pass() -> RwLockReadGuard<'static, ()> {
+    let start = Instant::now();
+    while WANTED.load(Ordering::Relaxed) > 0 && start.elapsed() < COURTESY {
+        thread::sleep(LOOK_EVERY);
+    }
     GATE.read().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -85,6 +99,13 @@ impl Rest {
         if IS_OWN.get() {
             return Err(io::Error::other("a callback or waker cannot fork the process"));
         }
+        WANTED.fetch_add(1, Ordering::Relaxed);
+        let rest = Self::wait(patience);
+        WANTED.fetch_sub(1, Ordering::Relaxed);
+        rest
+    }
+
+    fn wait(patience: Duration) -> io::Result<Rest> {
         let deadline = Instant::now() + patience;
         loop {
             // Not by queueing: one that is awake may wait for another that is about to wake.
@@ -94,7 +115,7 @@ impl Rest {
                 Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
                     return Err(io::Error::other("the library's own threads do not come to rest"));
                 }
-                Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_micros(50)),
+                Err(TryLockError::WouldBlock) => thread::sleep(LOOK_EVERY),
             }
         }
     }
@@ -107,5 +128,45 @@ impl Rest {
     /// Forgets them: this process is a copy and has none.
     pub(crate) fn forget_all(&self) {
         COUNT.store(0, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::channel;
+
+    #[test]
+    fn a_fork_has_the_gate_when_all_are_at_rest() {
+        let (wake, woken) = channel::<()>();
+        let (tell, told) = channel();
+        spawn("own", 64 * 1024, move |own| {
+            tell.send("awake").expect("the test listens");
+            let _ = woken.recv();
+            own.rest(|| {
+                tell.send("at rest").expect("the test listens");
+                let _ = woken.recv();
+            });
+            assert!(Rest::of_all(Duration::ZERO).is_err(), "not by one of them");
+            tell.send("awake again").expect("the test listens");
+            let _ = woken.recv();
+        })
+        .expect("a thread");
+        assert_eq!(told.recv(), Ok("awake"));
+        assert!(Rest::of_all(Duration::from_millis(1)).is_err(), "it is awake");
+        wake.send(()).expect("it listens");
+        assert_eq!(told.recv(), Ok("at rest"));
+        let rest = Rest::of_all(Duration::from_secs(60)).expect("it is at rest");
+        assert_eq!(rest.count(), 1);
+        wake.send(()).expect("it listens");
+        assert!(told.recv_timeout(Duration::from_millis(20)).is_err(), "it waits for the fork");
+        drop(rest);
+        assert_eq!(told.recv(), Ok("awake again"));
+        drop(wake);
+        assert!(told.recv().is_err(), "it has ended");
+        let is_gone = || Rest::of_all(Duration::from_secs(60)).is_ok_and(|rest| rest.count() == 0);
+        while !is_gone() {
+            thread::yield_now();
+        }
     }
 }

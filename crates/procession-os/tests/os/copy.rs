@@ -97,3 +97,19 @@ fn a_leash_that_nobody_holds_is_told() {
     let (child, _control) = start("wear what nobody holds");
     assert_eq!(end_of(&child), Exit::Code(0));
 }
+
+#[test]
+fn a_forked_copy_lets_go_of_what_is_the_parents() {
+    let _watchdog = Watchdog::start();
+    let (child, control) = start("be forked");
+    assert_eq!(receive(&control).0, b"done");
+    assert_eq!(end_of(&child), Exit::Code(0));
+}
+
+#[test]
+fn a_process_with_threads_is_not_forked() {
+    let _watchdog = Watchdog::start();
+    let (one, _other) = Control::pair().expect("a channel");
+    let error = procession_os::copy::fork(&one).expect_err("this is a test's thread");
+    assert!(error.to_string().contains("other thread"), "{error}");
+}

@@ -49,6 +49,7 @@ pub(crate) extern "C" fn play() {
         "be on a leash" => be_on_a_leash(),
         "wear what nobody holds" => wear_what_nobody_holds(),
         "be copied" => be_copied(),
+        "be forked" => be_forked(),
         "be copied with a thread" => be_copied_with_a_thread(),
         "be bound to a stranger" => i32::from(bind_life_to_parent(u32::MAX).expect("a binding")),
         other => panic!("there is no role {other:?}"),
@@ -286,6 +287,44 @@ fn be_copied() -> i32 {
         }
     }
     0
+}
+
+/// Forks itself, beside things that a copy must not keep, and waits for the copy.
+fn be_forked() -> i32 {
+    let control = control();
+    let (ours, theirs) = Control::pair().expect("a channel");
+    let (hold, leash) = Leash::pair().expect("a leash");
+    let (memory, mapping) = Memory::create_shared("test", 4096).expect("memory");
+    let byte = mapping.as_ptr();
+    // SAFETY: the mapping is larger, and nobody else has it.
+    unsafe { byte.write_volatile(7) };
+    match copy::fork(&control).expect("a fork") {
+        Copied::Copy => {
+            ours.send(b"nobody hears", &[]).expect_err("this end is the parent's");
+            // SAFETY: the mapping is larger, and this process's alone.
+            assert_eq!(unsafe { byte.read_volatile() }, 0, "the memory is the parent's");
+            // SAFETY: as above.
+            unsafe { byte.write_volatile(8) };
+            control.send(b"done", &[]).expect("the test listens");
+            // Until the parent lets go of it, for nobody else holds it: this copy does not.
+            if leash.wear().expect("a leash") {
+                await_closed(&control);
+            }
+            drop((ours, theirs, hold, memory, mapping));
+            9
+        }
+        Copied::Original(pid) => {
+            let copy = copy::adopt(pid).expect("it is a child of this process");
+            drop(hold);
+            let exit = end_of(&copy);
+            // SAFETY: the mapping is larger, and nobody else has it.
+            assert_eq!(unsafe { byte.read_volatile() }, 7, "the copy has written elsewhere");
+            ours.send(b"heard", &[]).expect("the other end is here");
+            assert_eq!(receive(&theirs).0, b"heard");
+            let killed = Exit::Signal { number: procession_os::signal::KILL, core_dumped: false };
+            i32::from(exit != Exit::Code(9) && exit != killed)
+        }
+    }
 }
 
 /// Checks that a process with another thread is not copied.
