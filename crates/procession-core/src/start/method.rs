@@ -20,9 +20,9 @@ pub enum StartMethod {
     /// child, is forked for each child: a start at the price of a fork, also when the program has
     /// threads. `forkserver` in text.
     ///
-    /// Children have the template's umask, limits, priority, credentials and signal mask: those that
-    /// the program had when the template was started. Functions that were registered to run at a
-    /// fork (`pthread_atfork`) do not run.
+    /// Children have the template's umask, limits, priority, credentials, signal mask and descriptors
+    /// that survive an exec: those that the program had when the template was started. Functions that
+    /// were registered to run at a fork (`pthread_atfork`) do not run.
     ForkServer,
     /// The program itself is forked: a child has copies of all its memory and of its open files, with
     /// all that it had done. So a closure that captures can run in it (`Process::fork`). The children
