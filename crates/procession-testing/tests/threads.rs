@@ -388,7 +388,6 @@ fn threads_have_names_and_a_pool_of_them_has_no_processes() {
     assert_eq!((pool.processes(), pool.stats().workers), (0, 1));
     assert!(ThreadPool::new(0).is_err());
     assert!(ThreadPool::new(1 << 20).is_err());
-    assert!(Pool::builder().processes(2).threads(2).build().is_err());
 }
 
 #[procession::test]
