@@ -134,6 +134,14 @@ impl Inner {
         self.slots.iter().step_by(self.threads)
     }
 
+    /// Whether a worker that has something to do is awake.
+    pub(super) fn has_worker_awake(&self) -> bool {
+        let mut busy = self.slots.iter().filter(|slot| slot.unfinished > 0);
+        busy.any(|slot| {
+            slot.live.as_ref().is_some_and(|live| !live.lane.watch().worker_is_asleep())
+        })
+    }
+
     /// Whether nothing waits and nothing runs.
     pub(super) fn is_idle(&self) -> bool {
         self.injector.is_empty() && self.slots.iter().all(|slot| slot.unfinished == 0)

@@ -198,15 +198,18 @@ impl Shared {
         inner.leadership.is_taken = true;
         let mut spin = inner.leadership.spin;
         let mut watches = inner.watches.clone();
+        // A worker that was just woken may need this very processor.
+        let mut may_spin = inner.has_worker_awake();
         loop {
             // Read under the lock, under which outcomes are settled: whatever comes later moves it.
             let seen = self.leader.seen();
             drop(inner);
             let news =
                 || watches.iter().any(|watch| watch.has_responses()) || self.leader.seen() != seen;
-            if !spin.wait(news) {
+            if !(may_spin && spin.wait(news)) {
                 self.sleep_as_leader(&watches, seen, time_left(deadline));
             }
+            may_spin = true;
             inner = self.lock();
             self.collect(&mut inner);
             inner.settled = false;
