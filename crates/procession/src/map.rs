@@ -130,10 +130,11 @@ impl Encoder {
 
 /// Writes an item behind its length.
 fn encode_item<A: Args>(item: &A, output: &mut Output<'_>, lengths: &mut Vec<u32>) -> Result<()> {
-    let start = output.len();
+    // Without a source of bulk segments, everything that is written is in these bytes.
+    let start = output.bytes().len();
     output.bytes().extend_from_slice(&[0; 4]);
     let encoded = item.encode(output).map_err(|error| Error::codec(error.to_string()));
-    let length = u32::try_from(output.len() - start - 4)
+    let length = u32::try_from(output.bytes().len() - start - 4)
         .map_err(|_| Error::codec("an item of a map is larger than 4 GiB"));
     match encoded.and(length) {
         Ok(length) => {
@@ -171,7 +172,12 @@ impl<R: Returned> Results<R> {
         match result {
             Ok(value) => {
                 let at = index as usize;
-                if self.values.len() <= at {
+                if at == self.values.len() {
+                    // As one process gives them back.
+                    self.values.push(Some(value));
+                    return;
+                }
+                if self.values.len() < at {
                     self.values.resize_with(at + 1, || None);
                 }
                 self.values[at] = Some(value);

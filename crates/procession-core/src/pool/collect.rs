@@ -8,11 +8,13 @@ use super::shared::Shared;
 use super::slot::{Phase, Slot, Target};
 use crate::error::{Error, WorkerId};
 use crate::message::{PanicReport, Record, response, status};
-use crate::payload::{BulkSource, Bytes, Value};
+use crate::payload::{BulkSource, Bytes, SMALL_BYTES, Value};
 use crate::task::{Batch, Delivery};
 use procession_ipc::bulk::Reference;
 use procession_ipc::frame::{FLAG_BULK, Header};
+use procession_ipc::lane::ParentLane;
 use procession_ipc::layout::CROWDED_SLOTS;
+use procession_ipc::ring::Frame;
 use std::sync::Arc;
 
 /// What a worker sent makes no sense.
@@ -57,8 +59,7 @@ impl Shared {
                 }
             };
             crowded |= live.lane.backlog() >= CROWDED_SLOTS;
-            let mut payload = Bytes::from_elem(0, frame.header.payload_bytes as usize);
-            live.lane.copy_payload_exact(&frame, &mut payload);
+            let payload = payload_of(&live.lane, &frame);
             live.lane.advance(&frame);
             any = true;
             if let Err(Nonsense(what)) = take(inner, index, &frame.header, payload) {
@@ -77,6 +78,23 @@ impl Shared {
             }
         }
         any
+    }
+}
+
+/// A frame's payload, copied out.
+fn payload_of(lane: &ParentLane, frame: &Frame) -> Bytes {
+    let bytes = frame.header.payload_bytes as usize;
+    let mut small = [0; SMALL_BYTES];
+    match small.get_mut(..bytes) {
+        Some(room) => {
+            lane.copy_payload_exact(frame, room);
+            Bytes::from_buf_and_len(small, bytes)
+        }
+        None => {
+            let mut payload = Bytes::from_elem(0, bytes);
+            lane.copy_payload_exact(frame, &mut payload);
+            payload
+        }
     }
 }
 

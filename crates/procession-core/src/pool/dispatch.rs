@@ -27,6 +27,8 @@ const START_NS: f64 = 1_000_000.0;
 const UNKNOWN_NS: f64 = 1_000_000.0;
 /// Less work than this behind a busy worker is not worth taking back.
 const TAKE_BACK_NS: f64 = 50_000.0;
+/// Requests that pile up on a worker between two looks at what that calls for.
+const LOOK_EVERY: usize = 32;
 /// Submissions between two collections by a submitter that finds all windows full.
 const COLLECT_EVERY: u64 = 32;
 
@@ -187,7 +189,9 @@ impl Shared {
         let sent = slot.send_task(code, request::TASK, cell, bytes);
         if sent {
             slot.wake_worker();
-            let waits = slot.unfinished > 1;
+            // The second request waits for the first; that more do changes little, and a bell that
+            // rings for one before the last only rings early.
+            let waits = slot.unfinished == 2 || slot.unfinished.is_multiple_of(LOOK_EVERY);
             if waits {
                 self.watch_for_stalls(inner);
             }

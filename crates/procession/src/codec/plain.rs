@@ -67,6 +67,11 @@ fn take<T: 'static>(target: &mut dyn Any) -> Option<T> {
 
 #[inline]
 fn get_one<N: Pod>(input: &mut Input<'_>) -> Option<N> {
+    if let Input::Slice(bytes) = input {
+        let (number, rest) = bytes.split_at_checked(size_of::<N>())?;
+        *bytes = rest;
+        return Some(bytemuck::pod_read_unaligned(number));
+    }
     let mut number = N::zeroed();
     input.read_exact(bytemuck::bytes_of_mut(&mut number)).then_some(number)
 }
