@@ -17,9 +17,9 @@ const AHEAD_ITEMS: usize = 64 * 1024;
 /// Most bytes that are encoded ahead of the workers.
 const AHEAD_BYTES: usize = 64 << 20;
 /// Most items in one step of encoding.
-const STEP_ITEMS: usize = 4096;
+const STEP_ITEMS: usize = 1024;
 /// Longest step of encoding, so that a slow iterator does not starve the workers.
-const STEP_TIME: Duration = Duration::from_micros(200);
+const STEP_TIME: Duration = Duration::from_micros(100);
 
 /// Calls `each` with index and result of every item that a delivery speaks of.
 pub(crate) fn unpack<R: Returned>(delivery: Delivery, mut each: impl FnMut(u64, Result<R>)) {

@@ -224,8 +224,10 @@ impl Shared {
         if batch.enqueue() {
             inner.injector.push_back(Work::Batch(batch.clone()));
         }
-        self.dispatch(&mut inner);
-        self.after_submission(&mut inner);
+        // Who feeds a batch comes again soon, and takes what has come meanwhile.
+        inner.is_attended = true;
+        self.collect(&mut inner);
+        self.tell_leader(&mut inner);
     }
 
     /// Sends what waits, as far as windows allow, then evens out.
@@ -286,7 +288,7 @@ impl Shared {
     fn dispatch_batch(&self, inner: &mut Inner, batch: &Arc<Batch>) -> bool {
         let workers = inner.slots.len();
         loop {
-            let Some(chunk_ns) = batch.next_chunk_ns(CHUNK_NS) else {
+            let Some(chunk_ns) = batch.next_chunk_ns(CHUNK_NS, INLINE_BYTES_MAX) else {
                 batch.dequeue();
                 return false;
             };
@@ -382,9 +384,12 @@ impl Shared {
                 BellRequest::Never
             } else if inner.pollers > 0 {
                 BellRequest::Always
-            } else if waiting {
+            } else if waiting && !inner.is_attended {
                 let middle = slot.flights.get(slot.flights.len() / 2);
                 BellRequest::At(middle.map_or(live.lane.request_tail(), |flight| flight.pushed.end))
+            } else if waiting {
+                // Somebody will most likely have looked by then.
+                BellRequest::At(live.lane.request_tail())
             } else if worth && unfinished > 0 {
                 BellRequest::At(live.lane.request_tail())
             } else {

@@ -72,6 +72,8 @@ pub(super) struct Inner {
     pub(super) leadership: Leadership,
     /// What waiting threads look at; replaced when a worker is.
     pub(super) watches: Arc<[Arc<LaneWatch>]>,
+    /// Whoever looked last meant to look again soon, and is no leader.
+    pub(super) is_attended: bool,
     /// Failed starts since a worker was last ready, weighted.
     pub(super) start_failures: u32,
     /// Something was settled since the flag was last cleared.
@@ -103,6 +105,7 @@ impl Inner {
             pollers: 0,
             leadership: Leadership::default(),
             watches: Arc::new([]),
+            is_attended: false,
             start_failures: 0,
             settled: false,
             drain_waiters: Subscribers::default(),

@@ -26,6 +26,8 @@ pub(super) fn run(shared: &Arc<Shared>, own: &mut OwnThread) {
             for exited in exits {
                 shared.bury(&mut inner, exited);
             }
+            // Whoever meant to look did not come in time.
+            inner.is_attended = false;
             shared.collect(&mut inner);
             shared.tell_leader(&mut inner);
             if is_over(&inner) {

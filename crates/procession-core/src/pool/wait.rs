@@ -196,6 +196,7 @@ impl Shared {
     /// Collects until the goal is over or the deadline has passed. Nobody else leads meanwhile.
     fn lead<'a>(&'a self, mut inner: Locked<'a>, goal: Goal<'_>, deadline: Option<Instant>) {
         inner.leadership.is_taken = true;
+        inner.is_attended = false;
         let mut spin = inner.leadership.spin;
         let mut watches = inner.watches.clone();
         // A worker that was just woken may need this very processor.

@@ -184,14 +184,17 @@ impl Batch {
 
     /// How many nanoseconds the next chunk will take, as far as that is known; `None` when nothing
     /// is left to cut.
-    pub(crate) fn next_chunk_ns(&self, target_ns: f64) -> Option<f64> {
+    pub(crate) fn next_chunk_ns(&self, target_ns: f64, bytes_max: usize) -> Option<f64> {
         let inner = self.inner.lock();
         if inner.lengths.is_empty() {
             return None;
         }
-        Some(match (self.chunk_items, inner.item_ns) {
-            (Some(items), Some(item_ns)) => items as f64 * item_ns,
-            _ => target_ns,
+        let Some(item_ns) = inner.item_ns else { return Some(target_ns) };
+        let item_bytes = (inner.bytes.len() - inner.bytes_at) / inner.lengths.len();
+        let fitting_ns = (bytes_max / item_bytes.max(1)) as f64 * item_ns;
+        Some(match self.chunk_items {
+            Some(items) => items as f64 * item_ns,
+            None => target_ns.min(fitting_ns.max(item_ns)),
         })
     }
 

@@ -15,6 +15,11 @@ use std::time::Duration;
 #[repr(C, packed)]
 struct Word(u64);
 
+/// As [`Word`], with four.
+#[derive(Clone, Copy)]
+#[repr(C, packed)]
+struct Half(u32);
+
 /// A mapped segment; see the module's docs for what may be done with it.
 #[derive(Debug)]
 pub struct Segment {
@@ -104,6 +109,13 @@ impl Segment {
             // SAFETY: as above: at most one past the end of the span.
             to = unsafe { to.add(8) };
         }
+        let (halves, rest) = rest.as_chunks::<4>();
+        for half in halves {
+            // SAFETY: as above.
+            unsafe { to.cast::<Half>().write_volatile(Half(u32::from_ne_bytes(*half))) };
+            // SAFETY: as above.
+            to = unsafe { to.add(4) };
+        }
         for byte in rest {
             // SAFETY: as above.
             unsafe { to.write_volatile(*byte) };
@@ -128,6 +140,14 @@ impl Segment {
             *word = read.to_ne_bytes();
             // SAFETY: at most one past the end of the span.
             from = unsafe { from.add(8) };
+        }
+        let (halves, rest) = rest.as_chunks_mut::<4>();
+        for half in halves {
+            // SAFETY: as above.
+            let Half(read) = unsafe { from.cast::<Half>().read_volatile() };
+            *half = read.to_ne_bytes();
+            // SAFETY: as above.
+            from = unsafe { from.add(4) };
         }
         for byte in rest {
             // SAFETY: as above.
