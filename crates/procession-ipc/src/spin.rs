@@ -27,11 +27,11 @@ pub struct Spin {
     enabled: Option<bool>,
 }
 
-/// Whether this process has more than one processor. It takes a dozen system calls to tell, so it
-/// is asked once, and not by a child that has something to do.
-fn has_processors() -> bool {
-    static ANSWER: OnceLock<bool> = OnceLock::new();
-    *ANSWER.get_or_init(|| std::thread::available_parallelism().is_ok_and(|count| count.get() > 1))
+/// How many processors this process may use. It takes a dozen system calls to tell, so it is asked
+/// once, and not by a child that has something to do.
+pub fn processors() -> usize {
+    static ANSWER: OnceLock<usize> = OnceLock::new();
+    *ANSWER.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
 impl Default for Spin {
@@ -49,7 +49,7 @@ impl Spin {
     /// Spins until `ready`, if experience says that it pays; `true` when it became ready. On
     /// `false` the caller sleeps.
     pub fn wait(&mut self, mut ready: impl FnMut() -> bool) -> bool {
-        if !*self.enabled.get_or_insert_with(has_processors) {
+        if !*self.enabled.get_or_insert_with(|| processors() > 1) {
             return false;
         }
         if self.pause > 0 {

@@ -16,9 +16,11 @@ use std::sync::Arc;
 const WINDOW_NS: f64 = 200_000.0;
 /// How long a chunk should run.
 const CHUNK_NS: f64 = 500_000.0;
-/// What it costs to wake a worker that sleeps: the call, the processor's own awakening, and what the
-/// others lose if there is no processor free for it.
+/// What it costs to wake a worker that sleeps: the call, and its processor's own awakening.
 const WAKE_NS: f64 = 30_000.0;
+/// The same if the submitting thread and the workers that are awake have all processors: one more
+/// only takes turns with them.
+const WAKE_CROWDED_NS: f64 = 300_000.0;
 /// With less work than this before it, the worker that was chosen last is as good as any.
 const NEARLY_IDLE_NS: f64 = 2_000.0;
 /// What it costs to wait for a worker that starts.
@@ -39,12 +41,21 @@ struct Demand {
     request_ns: Option<f64>,
     /// Requests that wait behind this one.
     waiting: usize,
+    /// Nanoseconds that it costs to wake a worker now.
+    wake_ns: f64,
 }
 
 impl Demand {
     /// A task, by the mean of those before it.
     fn task(inner: &Inner) -> Self {
-        Self { request_ns: inner.task_ns, waiting: inner.injector.len() }
+        Self::of(inner, inner.task_ns)
+    }
+
+    fn of(inner: &Inner, request_ns: Option<f64>) -> Self {
+        let busy = inner.slots.iter().filter(|slot| slot.unfinished > 0).count();
+        let is_crowded = inner.is_fed && busy > 0 && busy + 1 >= procession_ipc::spin::processors();
+        let wake_ns = if is_crowded { WAKE_CROWDED_NS } else { WAKE_NS };
+        Self { request_ns, waiting: inner.injector.len(), wake_ns }
     }
 
     /// How many requests a worker may have unfinished.
@@ -57,20 +68,20 @@ impl Demand {
 }
 
 /// How long a new request would wait on this worker, in nanoseconds.
-fn cost(slot: &Slot, request_ns: f64) -> f64 {
+fn cost(slot: &Slot, request_ns: f64, wake_ns: f64) -> f64 {
     let wait = slot.unfinished as f64 * request_ns;
     match slot.phase {
         Phase::Ready => {
             let asleep = slot.unfinished == 0
                 && slot.live.as_ref().is_some_and(|live| live.lane.watch().worker_is_asleep());
-            wait + if asleep { WAKE_NS } else { 0.0 }
+            wait + if asleep { wake_ns } else { 0.0 }
         }
         _ => wait + START_NS,
     }
 }
 
 /// The worker that a new request should go to; `None` when it should wait.
-fn choose(inner: &mut Inner, demand: Demand) -> Option<usize> {
+fn choose(inner: &mut Inner, demand: &Demand) -> Option<usize> {
     let request_ns = demand.request_ns.unwrap_or(UNKNOWN_NS);
     let takes = |slot: &Slot| slot.takes_tasks() && slot.unfinished < demand.window(slot);
     let last = &inner.slots[inner.chosen];
@@ -84,7 +95,7 @@ fn choose(inner: &mut Inner, demand: Demand) -> Option<usize> {
     let mut best: Option<(usize, f64)> = None;
     let mut full_ns = f64::INFINITY;
     for (index, slot) in inner.slots.iter().enumerate() {
-        let ns = cost(slot, request_ns);
+        let ns = cost(slot, request_ns, demand.wake_ns);
         if !takes(slot) {
             if slot.phase == Phase::Ready {
                 full_ns = full_ns.min(ns + demand.waiting as f64 * request_ns);
@@ -157,6 +168,7 @@ impl Shared {
             return (Arc::new(TaskCell::settled(Err(error))), Vec::new());
         }
         inner.stats.submitted += 1;
+        inner.is_fed = true;
         let cell = Arc::new(TaskCell::default());
         let inner = &mut *inner;
         let (load, scratch) = match finished {
@@ -184,7 +196,7 @@ impl Shared {
     /// Sends a task straight from the encoder's memory, if a window has room.
     fn send_now(&self, inner: &mut Inner, code: Code, cell: &Arc<TaskCell>, bytes: &[u8]) -> bool {
         let demand = Demand::task(inner);
-        let Some(index) = choose(inner, demand) else { return false };
+        let Some(index) = choose(inner, &demand) else { return false };
         let slot = &mut inner.slots[index];
         let sent = slot.send_task(code, request::TASK, cell, bytes);
         if sent {
@@ -226,6 +238,7 @@ impl Shared {
         }
         // Who feeds a batch comes again soon, and takes what has come meanwhile.
         inner.is_attended = true;
+        inner.is_fed = true;
         self.collect(&mut inner);
         self.tell_leader(&mut inner);
     }
@@ -258,7 +271,7 @@ impl Shared {
     /// Sends a request to the best worker; gives it back when none has room.
     fn dispatch_request(&self, inner: &mut Inner, request: Request) -> Option<Request> {
         let demand = Demand::task(inner);
-        match choose(inner, demand) {
+        match choose(inner, &demand) {
             Some(index) => self.send_to(inner, index, request),
             None => Some(request),
         }
@@ -293,8 +306,8 @@ impl Shared {
                 return false;
             };
             let request_ns = batch.item_ns().map(|_| chunk_ns);
-            let demand = Demand { request_ns, waiting: inner.injector.len() };
-            let Some(index) = choose(inner, demand) else { return true };
+            let demand = Demand::of(inner, request_ns);
+            let Some(index) = choose(inner, &demand) else { return true };
             let Some(chunk) = batch.cut(workers, CHUNK_NS, INLINE_BYTES_MAX) else { return false };
             let load = Load::Private(Bytes::from_vec(chunk.bytes));
             let target = Target::Chunk(Box::new(Span {
@@ -310,6 +323,16 @@ impl Shared {
                 // Both stand in the injector again; nothing is left for the caller to put back.
                 return false;
             }
+        }
+    }
+
+    /// Evens out, before the thread that submitted waits: its processor is free now.
+    pub(super) fn even_out(&self, inner: &mut Inner) {
+        inner.is_fed = false;
+        let idle = |slot: &Slot| slot.phase == Phase::Ready && slot.unfinished == 0;
+        let waits = !inner.injector.is_empty() || worth_taking_back(inner);
+        if waits && inner.slots.iter().any(idle) {
+            self.dispatch(inner);
         }
     }
 

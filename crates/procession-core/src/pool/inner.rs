@@ -72,6 +72,8 @@ pub(super) struct Inner {
     pub(super) leadership: Leadership,
     /// What waiting threads look at; replaced when a worker is.
     pub(super) watches: Arc<[Arc<LaneWatch>]>,
+    /// The thread that used the pool last submitted, and so has a processor.
+    pub(super) is_fed: bool,
     /// Whoever looked last meant to look again soon, and is no leader.
     pub(super) is_attended: bool,
     /// Failed starts since a worker was last ready, weighted.
@@ -105,6 +107,7 @@ impl Inner {
             pollers: 0,
             leadership: Leadership::default(),
             watches: Arc::new([]),
+            is_fed: false,
             is_attended: false,
             start_failures: 0,
             settled: false,

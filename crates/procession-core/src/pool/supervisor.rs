@@ -28,6 +28,7 @@ pub(super) fn run(shared: &Arc<Shared>, own: &mut OwnThread) {
             }
             // Whoever meant to look did not come in time.
             inner.is_attended = false;
+            inner.is_fed = false;
             shared.collect(&mut inner);
             shared.tell_leader(&mut inner);
             if is_over(&inner) {

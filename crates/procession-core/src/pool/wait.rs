@@ -197,6 +197,7 @@ impl Shared {
     fn lead<'a>(&'a self, mut inner: Locked<'a>, goal: Goal<'_>, deadline: Option<Instant>) {
         inner.leadership.is_taken = true;
         inner.is_attended = false;
+        self.even_out(&mut inner);
         let mut spin = inner.leadership.spin;
         let mut watches = inner.watches.clone();
         // A worker that was just woken may need this very processor.
