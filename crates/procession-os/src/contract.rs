@@ -19,7 +19,7 @@ macro_rules! owes_nothing {
         #[test]
         fn $function() {
             use crate::$sys::{
-                control, copy, exit_watch, heap, image, leash, memory, process, signal,
+                control, copy, exit_watch, frozen, heap, image, leash, memory, process, signal,
                 surroundings, wait,
             };
 
@@ -31,6 +31,13 @@ macro_rules! owes_nothing {
             let _: fn(&memory::Memory) -> BorrowedHandle<'_> = memory::Memory::handle;
             let _: fn(&memory::Mapping) -> *mut u8 = memory::Mapping::as_ptr;
             let _: fn(&memory::Mapping) -> usize = memory::Mapping::len;
+
+            use frozen::Frozen;
+            type Fill<'a> = &'a mut dyn FnMut(&mut [u8]);
+            let _: fn(&str, usize, Fill<'_>) -> io::Result<Frozen> = Frozen::create;
+            let _: fn(Handle) -> io::Result<Frozen> = Frozen::accept;
+            let _: fn(&Frozen) -> &[u8] = Frozen::as_slice;
+            let _: fn(&Frozen) -> BorrowedHandle<'_> = Frozen::handle;
 
             type Words<'a> = &'a [(&'a AtomicU32, u32)];
             let _: usize = wait::WORDS_MAX;
@@ -106,6 +113,7 @@ macro_rules! owes_nothing {
             fn shared<T: Send + Sync + std::fmt::Debug>() {}
             shared::<memory::Memory>();
             shared::<memory::Mapping>();
+            shared::<Frozen>();
             shared::<leash::Hold>();
             shared::<Control>();
             shared::<process::Child>();
@@ -119,10 +127,13 @@ owes_nothing!(the_unsupported_platform_owes_nothing, sys_unsupported);
 
 #[test]
 fn an_unsupported_platform_says_so() {
-    use crate::sys_unsupported::{control::Control, exit_watch::Watcher, memory::Memory};
+    use crate::sys_unsupported::{
+        control::Control, exit_watch::Watcher, frozen::Frozen, memory::Memory,
+    };
 
     let errors = [
         Memory::create("test", 1, Writers::Everyone).err(),
+        Frozen::create("test", 1, &mut |_| ()).err(),
         Control::pair().err(),
         Watcher::new().err(),
     ];

@@ -8,6 +8,7 @@
 //! | module | capability |
 //! |---|---|
 //! | [`memory`] | anonymous shared memory of a size that nobody can change |
+//! | [`frozen`] | shared memory that never changes again |
 //! | [`heap`] | private memory in large blocks, at less cost |
 //! | [`wait`] | sleeping on a word and waking its sleepers, across processes |
 //! | [`control`] | whole messages with handles attached, between parent and worker |
@@ -33,6 +34,7 @@
 //! | file | types | functions |
 //! |---|---|---|
 //! | `memory` | `Memory`, `Mapping` | `Memory::{create, accept, bytes, map, handle}`, `Mapping::{as_ptr, len}`; `Mapping` unmaps on drop |
+//! | `frozen` | `Frozen` | `Frozen::{create, accept, as_slice, handle}`; `Frozen` unmaps on drop |
 //! | `heap` | | `will_be_filled`, `keep_freed_blocks` |
 //! | `wait` | | `WORDS_MAX`, `wait`, `wait_any`, `wake_one`, `wake_all` |
 //! | `control` | `Control` | `Control::{pair, send, recv, wait, handle, from_handle, inherit_token, from_inherited}` |
@@ -53,6 +55,7 @@ pub mod control;
 pub mod copy;
 pub mod early;
 pub mod exit_watch;
+pub mod frozen;
 pub mod handle;
 pub mod heap;
 pub mod image;

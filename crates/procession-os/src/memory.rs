@@ -107,7 +107,7 @@ impl Memory {
 /// A view of a [`Memory`] in this process's address space; dropping it takes the view away.
 ///
 /// Other processes may change the contents at any time, so nobody may ever make a reference to
-/// them, save to an atomic. Read and write through [`Mapping::as_ptr`], and treat what was read as
+/// them, save to an atomic. (Memory that is [`Frozen`](crate::frozen::Frozen) is another matter.) Read and write through [`Mapping::as_ptr`], and treat what was read as
 /// input.
 #[derive(Debug)]
 #[must_use]

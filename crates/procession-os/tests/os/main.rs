@@ -8,6 +8,7 @@
 mod control;
 mod copy;
 mod exit_watch;
+mod frozen;
 mod image;
 mod memory;
 mod process;

@@ -8,6 +8,7 @@ use std::{env, fs, io, iter};
 
 use procession_os::control::{Control, Received};
 use procession_os::copy::{self, Copied};
+use procession_os::frozen::Frozen;
 use procession_os::image;
 use procession_os::leash::Leash;
 use procession_os::memory::{Access, Memory};
@@ -16,6 +17,7 @@ use procession_os::signal::prepare_worker;
 use procession_os::surroundings;
 use procession_os::wait;
 use rustix::io::{Errno, dup};
+use rustix::mm::{MprotectFlags, mprotect};
 use rustix::process::{Resource, Rlimit, WaitOptions, setrlimit, wait as wait_for_child};
 
 use crate::support::{await_closed, end_of, receive, start};
@@ -35,6 +37,7 @@ pub(crate) extern "C" fn play() {
         "serve" => serve(),
         "describe image" => describe_image(),
         "map memory" => map_memory(),
+        "write frozen memory" => write_frozen_memory(),
         "sleep on a word" => sleep_on_a_word(),
         "check variables" => check_variables(),
         "check descriptors" => check_descriptors(),
@@ -101,6 +104,28 @@ fn map_memory() -> i32 {
         mapping.as_ptr().copy_to_nonoverlapping(contents.as_mut_ptr(), contents.len());
     }
     control.send(&contents, &[]).expect("the parent listens");
+    0
+}
+
+/// Writes what the parent sends, in a view of its own; then, told to go on, in one that is for reading.
+fn write_frozen_memory() -> i32 {
+    lower(Resource::Core, 0);
+    let control = control();
+    let (_, mut handles) = receive(&control);
+    let again = handles[0].try_clone().expect("a descriptor");
+    let memory = Frozen::accept(handles.remove(0)).expect("memory");
+    let start = memory.as_slice().as_ptr().cast_mut();
+    let flags = MprotectFlags::READ | MprotectFlags::WRITE;
+    // SAFETY: the range is the first page of a mapping, and what it may be used for only grows.
+    unsafe { mprotect(start.cast(), 4096, flags) }.expect("a view of one's own can be written");
+    // SAFETY: the byte is mapped for writing, and no reference to it is used any more.
+    unsafe { start.write_volatile(77) };
+    control.send(b"written", &[]).expect("the parent listens");
+    receive(&control);
+    let memory = Frozen::accept(again).expect("memory");
+    let start = memory.as_slice().as_ptr().cast_mut();
+    // SAFETY: the byte is mapped for reading alone, so this ends the process before anything else runs.
+    unsafe { start.write_volatile(77) };
     0
 }
 

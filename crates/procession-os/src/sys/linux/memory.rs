@@ -31,10 +31,7 @@ impl Memory {
         bytes: usize,
         writers: Writers,
     ) -> io::Result<(Memory, Mapping)> {
-        refuse_beyond_file_size_limit(bytes)?;
-        let memfd = create_memfd(label)?;
-        fs::ftruncate(&memfd, bytes as u64)?;
-        let memory = Memory { memfd, bytes };
+        let memory = Memory::create_unsealed(label, bytes)?;
         let mapping = memory.map(Access::ReadWrite)?;
         // The seal against writing leaves mappings alone that exist by then: ours is the only one.
         let seals = match writers {
@@ -43,6 +40,14 @@ impl Memory {
         };
         fs::fcntl_add_seals(&memory.memfd, seals.union(SealFlags::SEAL))?;
         Ok((memory, mapping))
+    }
+
+    /// Memory that anybody with the descriptor can still do anything with.
+    pub(super) fn create_unsealed(label: &str, bytes: usize) -> io::Result<Memory> {
+        refuse_beyond_file_size_limit(bytes)?;
+        let memfd = create_memfd(label)?;
+        fs::ftruncate(&memfd, bytes as u64)?;
+        Ok(Memory { memfd, bytes })
     }
 
     pub(crate) fn accept(memfd: OwnedFd) -> io::Result<Memory> {
@@ -74,12 +79,23 @@ impl Memory {
             Access::Read => ProtFlags::READ,
             Access::ReadWrite => ProtFlags::READ.union(ProtFlags::WRITE),
         };
+        let mapping = self.map_as(protection, MapFlags::SHARED)?;
+        inherited::add_shared(mapping.start, self.bytes);
+        Ok(mapping)
+    }
+
+    /// Maps memory for reading that is sealed against writing. Before Linux 6.7 a shared mapping of it
+    /// is refused, as one that could be made writable. A forked copy of this process keeps it: what
+    /// never changes is not shared with anybody.
+    pub(super) fn map_private(&self) -> io::Result<Mapping> {
+        self.map_as(ProtFlags::READ, MapFlags::PRIVATE)
+    }
+
+    fn map_as(&self, protection: ProtFlags, flags: MapFlags) -> io::Result<Mapping> {
         // SAFETY: without MAP_FIXED the kernel chooses a range that nothing uses, so no existing
         // memory is affected; the address hint is null, which is allowed.
-        let start = unsafe {
-            mm::mmap(ptr::null_mut(), self.bytes, protection, MapFlags::SHARED, &self.memfd, 0)
-        }?;
-        inherited::add_shared(start.cast(), self.bytes);
+        let start =
+            unsafe { mm::mmap(ptr::null_mut(), self.bytes, protection, flags, &self.memfd, 0) }?;
         Ok(Mapping { start: start.cast(), bytes: self.bytes })
     }
 
@@ -105,7 +121,7 @@ fn create_memfd(label: &str) -> io::Result<OwnedFd> {
     }
 }
 
-fn refused(why: &str) -> io::Error {
+pub(super) fn refused(why: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("the peer's handle {why}"))
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod control;
 pub(crate) mod copy;
 pub(crate) mod exit_watch;
+pub(crate) mod frozen;
 pub(crate) mod heap;
 pub(crate) mod image;
 mod inherited;

@@ -5,6 +5,7 @@ use std::io;
 pub(crate) mod control;
 pub(crate) mod copy;
 pub(crate) mod exit_watch;
+pub(crate) mod frozen;
 pub(crate) mod heap;
 pub(crate) mod image;
 pub(crate) mod leash;
