@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod attachment;
 pub mod error;
 pub mod face;
 pub mod info;

@@ -4,6 +4,7 @@
 //! The control channel's first bytes are stable over all builds, so that a child of another build
 //! can be told apart and refused by name; see [`Parcel`].
 
+use crate::attachment::Label;
 use crate::face::Code;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,9 @@ pub mod request {
     pub const BEGIN: u16 = 4;
     /// Exit.
     pub const STOP: u16 = 5;
+
+    /// Something has gone ahead over the control channel that the frame's payload mentions.
+    pub const FLAG_PARCEL: u16 = 2;
 }
 
 /// Frames from the worker.
@@ -132,6 +136,8 @@ const ORDER: u8 = 7;
 const FORKED: u8 = 8;
 const NOT_FORKED: u8 = 9;
 const LANE: u8 = 10;
+const ATTACHMENTS: u8 = 11;
+const ATTACHMENTS_GONE: u8 = 12;
 
 /// A message on the control channel: magic, kind, the sender's image identity, then the kind's own.
 #[derive(Debug, Clone)]
@@ -144,6 +150,10 @@ pub enum Parcel {
     Bulk(u64),
     /// A bulk segment will not be used any more.
     BulkGone(u64),
+    /// To a child: attachments that payloads will mention, their memory beside it, in this order.
+    Attachments(Vec<Label>),
+    /// To a child: these attachments will not be mentioned any more.
+    AttachmentsGone(Vec<u64>),
     /// To a child: another lane, the memory objects beside it.
     Lane,
     /// To a child: it is a template, and calls this before it is forked.
@@ -180,6 +190,8 @@ impl Parcel {
             Self::Template(_) => TEMPLATE,
             Self::Ready => READY,
             Self::Lane => LANE,
+            Self::Attachments(_) => ATTACHMENTS,
+            Self::AttachmentsGone(_) => ATTACHMENTS_GONE,
             Self::Order(..) => ORDER,
             Self::Forked(_) => FORKED,
             Self::NotForked(_) => NOT_FORKED,
@@ -189,6 +201,12 @@ impl Parcel {
         match self {
             Self::Boot(boot) => {
                 bytes = postcard::to_extend(boot, bytes).expect("a boot parcel is plain data");
+            }
+            Self::Attachments(labels) => {
+                bytes = postcard::to_extend(labels, bytes).expect("a label is plain data");
+            }
+            Self::AttachmentsGone(ids) => {
+                bytes = postcard::to_extend(ids, bytes).expect("an id is a number");
             }
             Self::Refusal(why) | Self::NotForked(why) => bytes.extend_from_slice(why.as_bytes()),
             Self::Template(None) | Self::Ready | Self::Lane => {}
@@ -218,6 +236,8 @@ impl Parcel {
             TEMPLATE => id().map(|code| Self::Template(Some(code))),
             READY => Some(Self::Ready),
             LANE => Some(Self::Lane),
+            ATTACHMENTS => postcard::from_bytes(rest).ok().map(Self::Attachments),
+            ATTACHMENTS_GONE => postcard::from_bytes(rest).ok().map(Self::AttachmentsGone),
             ORDER => rest.split_first().map(|(streams, surroundings)| {
                 Self::Order(OrderHead { streams: *streams }, surroundings.to_vec())
             }),

@@ -1,5 +1,6 @@
 //! Encoded arguments and results: where they are written to and read from.
 
+use crate::attachment::{Attachment, Attachments};
 use bytemuck::Pod;
 use procession_ipc::bulk::{Bulk, BulkView};
 use procession_ipc::lane::LaneWatch;
@@ -37,6 +38,7 @@ pub struct Output<'a> {
     bytes: Vec<u8>,
     bulk: Option<Bulk>,
     source: Option<&'a dyn BulkSource>,
+    attachments: Vec<Arc<Attachment>>,
 }
 
 /// A finished [`Output`].
@@ -59,13 +61,28 @@ impl<'a> Output<'a> {
     #[inline]
     pub fn new(mut scratch: Vec<u8>, source: Option<&'a dyn BulkSource>) -> Self {
         scratch.clear();
-        Self { bytes: scratch, bulk: None, source }
+        Self { bytes: scratch, bulk: None, source, attachments: Vec::new() }
     }
 
     /// The private memory to append encoded bytes to.
     #[inline]
     pub fn bytes(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
+    }
+
+    /// Notes that what was written mentions these attachments.
+    pub fn attach(&mut self, attachments: Vec<Arc<Attachment>>) {
+        if self.attachments.is_empty() {
+            self.attachments = attachments;
+        } else {
+            self.attachments.extend(attachments);
+        }
+    }
+
+    /// The attachments that were noted, in the order of mention; some more than once.
+    #[inline]
+    pub fn attachments(&mut self) -> &mut Vec<Arc<Attachment>> {
+        &mut self.attachments
     }
 
     /// Bytes written so far.
@@ -311,13 +328,26 @@ pub enum Value {
     Private(Bytes),
     /// In a worker's bulk segment.
     Bulk(Box<Receipt>),
+    /// A value that may mention attachments of the request whose outcome it is: they stay until it is
+    /// decoded.
+    Attached(Box<(Value, Attachments)>),
 }
 
 impl Value {
+    /// The value of a request that mentioned these.
+    #[inline]
+    pub(crate) fn with(self, attachments: Attachments) -> Self {
+        if attachments.is_empty() {
+            return self;
+        }
+        Self::Attached(Box::new((self, attachments)))
+    }
+
     /// What a decoder reads from.
     #[inline]
     pub fn input(&self) -> Input<'_> {
         match self {
+            Self::Attached(value) => value.0.input(),
             Self::Private(bytes) => Input::Slice(bytes),
             Self::Bulk(receipt) => Input::Bulk(receipt, 0),
         }

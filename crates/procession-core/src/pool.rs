@@ -17,7 +17,7 @@ mod supervisor;
 mod wait;
 
 pub(crate) use collect::failure_of;
-pub use config::Config;
+pub use config::{Config, Initializer};
 pub use handle::Pool;
 pub use stats::Stats;
 pub use wait::{Waitable, Whole};

@@ -1,5 +1,6 @@
 //! A single child that runs one target and exits.
 
+use crate::attachment::Attachments;
 use crate::error::{Error, Fault, Result};
 use crate::face::Code;
 use crate::message::{Role, request, response, status};
@@ -35,6 +36,8 @@ pub struct Process {
     said_hello: bool,
     outcome: Option<Result<Value>>,
     _arguments: Option<Bulk>,
+    /// What the arguments mention; the result may, too.
+    attachments: Attachments,
 }
 
 /// The large arguments of one process.
@@ -67,6 +70,7 @@ impl Process {
         let source = OneBulk(Mutex::new(BulkStore::new(4)));
         let mut output = Output::new(Vec::new(), Some(&source));
         encode(&mut output).map_err(refused)?;
+        let attachments = Attachments::new(output.attachments());
         let (finished, _) = output.finish();
         let spec = WorkerSpec {
             role: Role::Process,
@@ -85,6 +89,10 @@ impl Process {
         let mut header =
             Header { kind: request::TASK, word: code, sequence: 1, ..Header::default() };
         let no_room = || Error::usage("no shared memory for the arguments");
+        if !attachments.is_empty() {
+            worker.share(&attachments).ok_or_else(no_room)?;
+            header.flags |= request::FLAG_PARCEL;
+        }
         let (payload, bulk) = match finished {
             Finished::Private(bytes) if bytes.len() <= INLINE_BYTES_MAX => (bytes, None),
             Finished::Private(_) => return Err(no_room()),
@@ -105,6 +113,7 @@ impl Process {
             said_hello: false,
             outcome: None,
             _arguments: bulk,
+            attachments,
         })
     }
 
@@ -163,8 +172,9 @@ impl Process {
     /// # Errors
     /// The target's panic, the child's death, or why it could not start.
     pub fn take_outcome(&mut self) -> Result<Value> {
+        let attachments = std::mem::take(&mut self.attachments);
         if let Some(outcome) = self.outcome.take() {
-            return outcome;
+            return outcome.map(|value| value.with(attachments));
         }
         let exit = self.exit().unwrap_or(Exit::Unknown);
         if self.said_hello {

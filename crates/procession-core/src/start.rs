@@ -4,6 +4,7 @@ pub mod bootstrap;
 mod desk;
 mod fork;
 mod launcher;
+mod link;
 mod method;
 mod preload;
 mod serve;
@@ -12,6 +13,7 @@ mod worker_process;
 
 pub(crate) use fork::Snapshot;
 pub use launcher::set_executable;
+pub(crate) use link::Link;
 pub use method::{StartMethod, get_start_method, set_start_method};
 pub use preload::set_forkserver_preload;
 pub(crate) use worker_process::{Ordered, WorkerProcess, WorkerSpec};

@@ -5,7 +5,7 @@ mod cell;
 mod subscribers;
 
 pub(crate) use batch::Chunk;
-pub use batch::{Batch, Delivery};
+pub use batch::{Batch, Delivery, Mention};
 pub use cell::TaskCell;
 pub use subscribers::Subscribers;
 

@@ -30,8 +30,8 @@ macro_rules! args {
             #[allow(non_snake_case, unused_variables, reason = "values are named like their types")]
             fn encode(&self, output: &mut Output<'_>) -> Result<(), CodecError> {
                 let ($($name,)*) = self;
-                $(codec::encode_value($name, output)?;)*
-                Ok(())
+                $(codec::encode_argument($name, output)?;)*
+                codec::check_mentions(output)
             }
 
             #[allow(unused_variables, reason = "there may be none")]

@@ -145,7 +145,7 @@ where
         Work::One(input, output) => {
             let args = A::decode(input)?;
             codec::finish::<A>(input)?;
-            codec::encode_value(&summon::<F>().call(args), output)
+            codec::encode_result(&summon::<F>().call(args), output)
         }
         Work::Each(calls) => {
             while let Some(item) = calls.next() {
@@ -153,7 +153,7 @@ where
                 let args = A::decode(&mut input)?;
                 codec::finish::<A>(&input)?;
                 let returned = summon::<F>().call(args);
-                codec::encode_value(&returned, calls.output())?;
+                codec::encode_result(&returned, calls.output())?;
                 // It may panic when it is dropped; that is this call's panic.
                 drop(returned);
                 calls.finish();

@@ -20,7 +20,7 @@ where
     F: FnOnce() -> R + Send + 'static,
     R: Returned,
 {
-    Box::new(move |output| codec::encode_value(&closure(), output))
+    Box::new(move |output| codec::encode_result(&closure(), output))
 }
 
 /// Forks within `fork`, so that the copy has `run` to run.

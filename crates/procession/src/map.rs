@@ -3,11 +3,12 @@
 use crate::args::Args;
 use crate::codec;
 use crate::target::Returned;
+use procession_core::attachment::{Attachment, Attachments};
 use procession_core::face::Code;
 use procession_core::message::Record;
 use procession_core::payload::{Input, Output};
 use procession_core::pool::{Pool, Whole};
-use procession_core::task::{Batch, Delivery};
+use procession_core::task::{Batch, Delivery, Mention};
 use procession_core::{Error, Result};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -79,12 +80,16 @@ impl<A: Args, I: Iterator<Item = A>> Feeder<I> {
 pub(crate) struct Encoder {
     bytes: Vec<u8>,
     lengths: Vec<u32>,
+    mentions: Vec<Mention>,
+    /// What the item before has mentioned, and the same as [`Attachments`].
+    last: (Vec<Arc<Attachment>>, Attachments),
     step: usize,
 }
 
 impl Encoder {
     pub(crate) fn new() -> Self {
-        Self { bytes: Vec::new(), lengths: Vec::new(), step: 4 }
+        let last = (Vec::new(), Attachments::default());
+        Self { bytes: Vec::new(), lengths: Vec::new(), mentions: Vec::new(), last, step: 4 }
     }
 
     /// Encodes the next items of an iterator, at most `most`, pushes them and lets the workers know.
@@ -115,16 +120,45 @@ impl Encoder {
             if result.is_err() {
                 break;
             }
+            if !output.attachments().is_empty() {
+                self.note_mentions(output.attachments());
+            }
         }
         self.bytes = std::mem::take(output.bytes());
         drop(output);
         self.step = (self.step * 2).min(STEP_ITEMS);
-        batch.push(&self.bytes, &self.lengths);
+        batch.push(&self.bytes, &self.lengths, &mut self.mentions);
         if is_last {
+            self.last = (Vec::new(), Attachments::default());
             batch.seal();
         }
         pool.kick(batch, self.lengths.len() as u64);
         (is_last, result)
+    }
+}
+
+impl Encoder {
+    /// Notes what the item encoded last mentions: most often the same as the one before.
+    fn note_mentions(&mut self, mentioned: &mut Vec<Arc<Attachment>>) {
+        let index = self.lengths.len() as u64 - 1;
+        let (last, attachments) = &mut self.last;
+        let is_same = mentioned.len() == last.len()
+            && mentioned.iter().zip(&*last).all(|(one, other)| Arc::ptr_eq(one, other));
+        if is_same {
+            if let Some(mention) = self.mentions.last_mut()
+                && mention.first + mention.count == index
+            {
+                mention.count += 1;
+                mentioned.clear();
+                return;
+            }
+        } else {
+            *attachments = Attachments::new(mentioned);
+            std::mem::swap(last, mentioned);
+        }
+        mentioned.clear();
+        let attachments = attachments.clone();
+        self.mentions.push(Mention { first: index, count: 1, attachments });
     }
 }
 
@@ -144,6 +178,7 @@ fn encode_item<A: Args>(item: &A, output: &mut Output<'_>, lengths: &mut Vec<u32
         }
         Err(error) => {
             output.bytes().truncate(start);
+            output.attachments().clear();
             Err(error)
         }
     }

@@ -8,9 +8,10 @@ use crate::map::{self, MapLater};
 use crate::stream::Stream;
 use crate::target::{Returned, Target};
 use crate::thread_pool::{Owner, ThreadPool};
+use procession_core::attachment::Attachments;
 use procession_core::face::{Code, Face};
 use procession_core::payload::{Finished, Input, Output};
-use procession_core::pool::{Config, Pool as Core, Stats};
+use procession_core::pool::{Config, Initializer, Pool as Core, Stats};
 use procession_core::start::StartMethod;
 use procession_core::threads;
 use procession_core::{Error, Result};
@@ -528,11 +529,12 @@ impl PoolBuilder {
         let encoded = args.encode(&mut output).map_err(|error| Error::codec(error.to_string()));
         match encoded.and_then(|()| entry::code_of::<F, A>()) {
             Ok(code) => {
-                let bytes = match output.finish().0 {
+                let attachments = Attachments::new(output.attachments());
+                let arguments = match output.finish().0 {
                     Finished::Private(bytes) => bytes,
                     Finished::Bulk(bulk) => bulk.to_vec(),
                 };
-                self.config.initializer = Some((code, bytes));
+                self.config.initializer = Some(Initializer { code, arguments, attachments });
             }
             Err(error) => self.failure = Some(error),
         }
@@ -585,10 +587,12 @@ impl PoolBuilder {
 fn thread_config(from: Config, threads: usize, name: Option<String>) -> threads::Config {
     let mut config = threads::Config { threads, ..Default::default() };
     config.name = name.unwrap_or(config.name);
-    config.initializer = from.initializer.map(|(code, arguments)| -> threads::Initializer {
+    config.initializer = from.initializer.map(|call| -> threads::Initializer {
         Arc::new(move || {
+            // What the arguments mention moves along.
+            let Initializer { code, arguments, attachments: _kept } = &call;
             let mut output = Output::new(Vec::new(), None);
-            let called = entry::FACE.call(code, &mut Input::Slice(&arguments), &mut output);
+            let called = entry::FACE.call(*code, &mut Input::Slice(arguments), &mut output);
             called.map_err(|error| Error::codec(error.to_string()))
         })
     });

@@ -5,6 +5,7 @@ use super::collect::deliver_unfinished;
 use super::inner::{Inner, State, Work};
 use super::shared::{Exited, Shared};
 use super::slot::{Flight, Live, Load, Phase, Request, Slot, Span, Target, load_of};
+use crate::attachment::Attachments;
 use crate::error::{Error, Fault, WorkerId};
 use crate::message::{Role, request};
 use crate::payload::{BulkSource, Bytes, Loans};
@@ -124,13 +125,15 @@ impl Shared {
     /// Sends a lane's first request: the first lane of a process runs the initializer, before the
     /// others begin.
     fn send_start(&self, slot: &mut Slot, initializes: bool) -> Result<(), Error> {
-        let (kind, code, bytes) = match &self.config.initializer {
-            Some((code, arguments)) if initializes => {
-                (request::INITIALIZE, *code, Bytes::from_slice(arguments))
+        let (kind, code, bytes, attachments) = match &self.config.initializer {
+            Some(call) if initializes => {
+                let arguments = Bytes::from_slice(&call.arguments);
+                (request::INITIALIZE, call.code, arguments, call.attachments.clone())
             }
-            _ => (request::BEGIN, 0, Bytes::new()),
+            _ => (request::BEGIN, 0, Bytes::new(), Attachments::default()),
         };
-        let mut start = Request { kind, code, target: Target::Start, load: Load::Private(bytes) };
+        let load = Load::Private(bytes);
+        let mut start = Request { kind, code, target: Target::Start, load, attachments };
         if !self.load_for_ring(&mut start) || slot.send(start).is_some() {
             return Err(Error::usage("the initializer's arguments do not fit into shared memory"));
         }
@@ -285,14 +288,9 @@ impl Shared {
                     let (from, left) = (first + delivered, count - delivered);
                     let done = match progress.take() {
                         Some(Progress { items, bytes }) if u64::from(items) < left => {
-                            deliver_unfinished(
-                                inner,
-                                &batch,
-                                &death.worker,
-                                from,
-                                items.into(),
-                                &bytes,
-                            )
+                            let kept = &flight.attachments;
+                            let what = (u64::from(items), &bytes[..], kept);
+                            deliver_unfinished(inner, &batch, &death.worker, from, what)
                         }
                         _ => 0,
                     };
@@ -302,11 +300,13 @@ impl Shared {
                     let rest = first + count - died_at - 1;
                     if rest > 0 {
                         let bytes = chunk_bytes(&lane, &mut flight);
-                        let mut chunk = Chunk { first, count, bytes };
+                        let attachments = std::mem::take(&mut flight.attachments);
+                        let mut chunk = Chunk { first, count, bytes, attachments };
                         chunk.drop_front(count - rest);
                         elsewhere.push(Request {
                             kind: flight.kind,
                             code: flight.code,
+                            attachments: chunk.attachments,
                             load: Load::Private(Bytes::from_vec(chunk.bytes)),
                             target: Target::Chunk(Box::new(Span {
                                 batch,
@@ -321,6 +321,7 @@ impl Shared {
                     kind: flight.kind,
                     code: flight.code,
                     load: load_of(&lane, &mut flight),
+                    attachments: std::mem::take(&mut flight.attachments),
                     target: unstarted,
                 }),
             }

@@ -6,6 +6,7 @@
 use super::inner::Inner;
 use super::shared::Shared;
 use super::slot::{Phase, Slot, Target};
+use crate::attachment::Attachments;
 use crate::error::{Error, WorkerId};
 use crate::message::{PanicReport, Record, response, status};
 use crate::payload::{BulkSource, Bytes, SMALL_BYTES, Value};
@@ -196,6 +197,7 @@ fn done(inner: &mut Inner, index: usize, header: &Header, payload: Bytes) -> Che
         return Err(Nonsense("an outcome of a request that has none to come"));
     }
     let Some(Target::Task(cell)) = flight.target.take() else { unreachable!("matched above") };
+    let attachments = std::mem::take(&mut flight.attachments);
     slot.unfinished -= 1;
     let outcome = if header.word == status::VALUE {
         value(slot, header, payload)
@@ -216,7 +218,7 @@ fn done(inner: &mut Inner, index: usize, header: &Header, payload: Bytes) -> Che
                 inner.task_ns =
                     Some(inner.task_ns.map_or(sample, |known| (known * 7.0 + sample) / 8.0));
             }
-            inner.settle(&cell, Ok(value));
+            inner.settle(&cell, Ok(value.with(attachments)));
             Ok(())
         }
         Err(Nonsense(what)) => {
@@ -236,7 +238,7 @@ fn part(inner: &mut Inner, index: usize, header: &Header, payload: Bytes) -> Che
     let Some(Target::Chunk(span)) = &flight.target else {
         return Err(Nonsense("a part of a request that is no chunk"));
     };
-    let batch = span.batch.clone();
+    let (batch, kept) = (span.batch.clone(), flight.attachments.clone());
     let (from, left) = (span.first + span.delivered, span.count - span.delivered);
     if header.word == 0 || header.word > left {
         return Err(Nonsense("a part with more items than its chunk"));
@@ -246,14 +248,16 @@ fn part(inner: &mut Inner, index: usize, header: &Header, payload: Bytes) -> Che
         return Err(Nonsense("a chunk that ends too early or too late"));
     }
     let deliveries = if header.kind == response::ITEM {
-        Deliveries::One(Delivery::Item { index: from, value: bulk_value(slot, &payload)? })
+        let value = bulk_value(slot, &payload)?.with(kept);
+        Deliveries::One(Delivery::Item { index: from, value })
     } else {
-        split_records(worker.as_ref(), from, header.word, payload)?
+        split_records(worker.as_ref(), from, header.word, payload, &kept)?
     };
     batch.measure(header.word, header.extra);
     let flight = slot.flight(header.sequence).expect("found above");
     if last {
         flight.target = None;
+        flight.attachments = Attachments::default();
         slot.unfinished -= 1;
     } else if let Some(Target::Chunk(span)) = &mut flight.target {
         span.delivered += header.word;
@@ -287,6 +291,7 @@ fn split_records(
     first: u64,
     count: u64,
     payload: Bytes,
+    kept: &Attachments,
 ) -> Checked<Deliveries> {
     let mut rest = &payload[..];
     let mut all_values = true;
@@ -298,9 +303,10 @@ fn split_records(
         return Err(Nonsense("a part with more bytes than items"));
     }
     if all_values {
-        return Ok(Deliveries::One(Delivery::Part { first, count, records: payload }));
+        let kept = kept.clone();
+        return Ok(Deliveries::One(Delivery::Part { first, count, records: payload, kept }));
     }
-    split_failures(worker, first, count, &payload).map(Deliveries::Many)
+    split_failures(worker, first, count, &payload, kept).map(Deliveries::Many)
 }
 
 /// The deliveries of a part, known to be whole, that has failures in it.
@@ -309,6 +315,7 @@ fn split_failures(
     first: u64,
     count: u64,
     payload: &[u8],
+    kept: &Attachments,
 ) -> Checked<Vec<Delivery>> {
     let mut deliveries = Vec::new();
     let mut rest = payload;
@@ -317,33 +324,40 @@ fn split_failures(
         let before = rest;
         let record = Record::split_first(&mut rest).ok_or(Nonsense("a part with too few items"))?;
         if record.status != status::VALUE {
-            push_run(&mut deliveries, run_first, index, &run[..run.len() - before.len()]);
+            let records = &run[..run.len() - before.len()];
+            push_run(&mut deliveries, run_first, index, records, kept);
             let error = failure(worker.cloned(), record.status, record.bytes)?;
             deliveries.push(Delivery::Failed { first: index, count: 1, error });
             (run, run_first) = (rest, index + 1);
         }
     }
-    push_run(&mut deliveries, run_first, first + count, run);
+    push_run(&mut deliveries, run_first, first + count, run, kept);
     Ok(deliveries)
 }
 
-fn push_run(deliveries: &mut Vec<Delivery>, first: u64, end: u64, records: &[u8]) {
+fn push_run(
+    deliveries: &mut Vec<Delivery>,
+    first: u64,
+    end: u64,
+    records: &[u8],
+    kept: &Attachments,
+) {
     if end > first {
-        let records = Bytes::from_slice(records);
-        deliveries.push(Delivery::Part { first, count: end - first, records });
+        let (records, kept) = (Bytes::from_slice(records), kept.clone());
+        deliveries.push(Delivery::Part { first, count: end - first, records, kept });
     }
 }
 
-/// Delivers what a dead worker had finished of a chunk; gives how many items that were.
+/// Delivers what a dead worker had finished of a chunk: so many items, their records, and what they may
+/// mention; gives how many items that were.
 pub(super) fn deliver_unfinished(
     inner: &mut Inner,
     batch: &Arc<Batch>,
     worker: &WorkerId,
     first: u64,
-    items: u64,
-    payload: &[u8],
+    (items, payload, kept): (u64, &[u8], &Attachments),
 ) -> u64 {
-    match split_records(Some(worker), first, items, Bytes::from_slice(payload)) {
+    match split_records(Some(worker), first, items, Bytes::from_slice(payload), kept) {
         Ok(deliveries) => {
             deliveries.hand_over(inner, batch);
             items

@@ -1,9 +1,21 @@
 //! What a pool is made of.
 
+use crate::attachment::Attachments;
 use crate::face::Code;
 use crate::start::{Snapshot, StartMethod};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// A call that is made before all others.
+#[derive(Debug, Clone)]
+pub struct Initializer {
+    /// What is called.
+    pub code: Code,
+    /// Its encoded arguments.
+    pub arguments: Vec<u8>,
+    /// What they mention.
+    pub attachments: Attachments,
+}
 
 /// What a pool is made of.
 #[derive(Debug, Clone)]
@@ -14,8 +26,8 @@ pub struct Config {
     pub threads: usize,
     /// Workers are named this, a hyphen and their place from 1.
     pub name: String,
-    /// A call that each worker process makes before its first task: code and encoded arguments.
-    pub initializer: Option<(Code, Vec<u8>)>,
+    /// A call that each worker process makes before its first task.
+    pub initializer: Option<Initializer>,
     /// Longest time from the launch of a worker until it is ready.
     pub start_timeout: Duration,
     /// How workers are made; `None` leaves that to the program.

@@ -4,6 +4,7 @@
 use super::inner::{Inner, State, Work};
 use super::shared::Shared;
 use super::slot::{Load, Phase, Request, Slot, Span, Target};
+use crate::attachment::Attachments;
 use crate::face::Code;
 use crate::message::request;
 use crate::payload::{BulkSource, Bytes, Finished};
@@ -158,7 +159,12 @@ fn take_back_from_busiest(inner: &mut Inner) -> Option<Request> {
 
 impl Shared {
     /// Hands a task in; gives the encoder's memory back for the next one.
-    pub(super) fn submit(&self, code: Code, finished: Finished) -> (Arc<TaskCell>, Vec<u8>) {
+    pub(super) fn submit(
+        &self,
+        code: Code,
+        finished: Finished,
+        attachments: Attachments,
+    ) -> (Arc<TaskCell>, Vec<u8>) {
         let mut inner = self.lock();
         if let Some(error) = inner.refusal() {
             drop(inner);
@@ -174,6 +180,7 @@ impl Shared {
         let (load, scratch) = match finished {
             Finished::Private(bytes) => {
                 if inner.injector.is_empty()
+                    && attachments.is_empty()
                     && bytes.len() <= INLINE_BYTES_MAX
                     && self.send_now(inner, code, &cell, &bytes)
                 {
@@ -184,7 +191,7 @@ impl Shared {
             Finished::Bulk(bulk) => (Load::Bulk(Box::new(bulk)), Vec::new()),
         };
         let target = Target::Task(cell.clone());
-        let work = Request { kind: request::TASK, code, target, load };
+        let work = Request { kind: request::TASK, code, target, load, attachments };
         inner.injector.push_back(Work::Request(work));
         if inner.injector.len() == 1 {
             self.dispatch(inner);
@@ -246,6 +253,7 @@ impl Shared {
     /// Sends what waits, as far as windows allow, then evens out.
     pub(super) fn dispatch(&self, inner: &mut Inner) {
         self.forget_given_up(inner);
+        inner.slots.iter_mut().for_each(|slot| slot.channel_is_full = false);
         while let Some(work) = inner.injector.pop_front() {
             let kept = match work {
                 Work::Request(request) => self.dispatch_request(inner, request).map(Work::Request),
@@ -261,6 +269,10 @@ impl Shared {
         let piled = |inner: &Inner| inner.slots.iter().any(|slot| slot.unfinished > 1);
         if inner.injector.is_empty() && piled(inner) {
             self.take_back_for_idle(inner);
+            self.watch_for_stalls(inner);
+        }
+        if inner.slots.iter().any(|slot| slot.channel_is_full) {
+            // No response says when there is room again.
             self.watch_for_stalls(inner);
         }
         for slot in &mut inner.slots {
@@ -316,7 +328,13 @@ impl Shared {
                 count: chunk.count,
                 delivered: 0,
             }));
-            let request = Request { kind: request::CHUNK, code: batch.code(), target, load };
+            let request = Request {
+                kind: request::CHUNK,
+                code: batch.code(),
+                target,
+                load,
+                attachments: chunk.attachments,
+            };
             if let Some(request) = self.send_to(inner, index, request) {
                 inner.injector.push_front(Work::Batch(batch.clone()));
                 inner.injector.push_front(Work::Request(request));
@@ -350,9 +368,12 @@ impl Shared {
         }
     }
 
-    /// Whether requests wait behind one that may be longer than the mean says, so that somebody must
-    /// look again even if no worker answers.
+    /// Whether requests wait behind one that may be longer than the mean says, or for room in a control
+    /// channel, so that somebody must look again even if no worker answers.
     fn may_stall(inner: &Inner) -> bool {
+        if inner.slots.iter().any(|slot| slot.channel_is_full) {
+            return true;
+        }
         if inner.slots.len() < 2 || !inner.slots.iter().any(|slot| slot.unfinished > 1) {
             return false;
         }

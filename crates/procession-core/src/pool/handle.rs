@@ -5,6 +5,7 @@ use super::shared::Shared;
 use super::stats::Stats;
 use super::supervisor;
 use super::wait::{Goal, Waitable};
+use crate::attachment::Attachments;
 use crate::error::{Error, Result};
 use crate::face::Code;
 use crate::payload::Output;
@@ -78,11 +79,12 @@ impl Pool {
         let scratch = SCRATCH.take();
         let mut output = Output::new(scratch, Some(&*self.shared));
         encode(&mut output)?;
+        let attachments = Attachments::new(output.attachments());
         let (finished, spare) = output.finish();
         if !self.is_here() {
             return Ok(self.refuse(Error::usage(NOT_HERE)));
         }
-        let (cell, scratch) = self.shared.submit(code, finished);
+        let (cell, scratch) = self.shared.submit(code, finished, attachments);
         let keep = if scratch.capacity() >= spare.capacity() { scratch } else { spare };
         if keep.capacity() <= SCRATCH_BYTES_MAX {
             SCRATCH.set(keep);
@@ -188,7 +190,8 @@ impl Pool {
     pub fn stats(&self) -> Stats {
         let inner = self.shared.lock();
         let workers = inner.slots.iter().filter(|slot| slot.live.is_some()).count();
-        Stats { workers, ..inner.stats }
+        let shared = inner.slots.iter().map(|slot| slot.shared).sum();
+        Stats { workers, shared, ..inner.stats }
     }
 
     /// Process ids of the worker processes that live, in the order of their places.

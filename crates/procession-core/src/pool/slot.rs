@@ -1,7 +1,9 @@
 //! A worker's place in the pool and what was sent to it.
 
+use crate::attachment::Attachments;
 use crate::error::Error;
 use crate::face::Code;
+use crate::message::request;
 use crate::payload::{Bytes, Loans};
 use crate::start::WorkerProcess;
 use crate::task::{Batch, TaskCell};
@@ -53,6 +55,8 @@ pub(super) struct Request {
     pub(super) code: Code,
     pub(super) target: Target,
     pub(super) load: Load,
+    /// What the payload mentions.
+    pub(super) attachments: Attachments,
 }
 
 /// A request that was sent.
@@ -65,6 +69,7 @@ pub(super) struct Flight {
     pub(super) target: Option<Target>,
     pub(super) taken_back: bool,
     pub(super) bulk: Option<Box<Bulk>>,
+    pub(super) attachments: Attachments,
     pub(super) pushed: Pushed,
 }
 
@@ -113,6 +118,10 @@ pub(super) struct Slot {
     pub(super) active_at_check: u64,
     /// When to try again to launch a worker here, after the system refused one.
     pub(super) retry_at: Option<Instant>,
+    /// What was to go ahead of a request did not fit into the control channel: it is to be tried again.
+    pub(super) channel_is_full: bool,
+    /// Attachments that were sent to workers here.
+    pub(super) shared: u64,
     /// Something was sent since the worker was last woken.
     unrung: bool,
     next_sequence: u64,
@@ -135,6 +144,8 @@ impl Slot {
             stalled: false,
             active_at_check: 0,
             retry_at: None,
+            channel_is_full: false,
+            shared: 0,
             unrung: false,
             next_sequence: 1,
         }
@@ -148,6 +159,7 @@ impl Slot {
         self.unfinished = 0;
         self.said_hello = false;
         self.retry_at = None;
+        self.channel_is_full = false;
         self.start_error = None;
         self.protocol_error = None;
         self.next_sequence = 1;
@@ -177,6 +189,16 @@ impl Slot {
             },
             ..Header::default()
         };
+        let has_attachments = !request.attachments.is_empty();
+        if has_attachments {
+            let shared = live.process.share(&request.attachments);
+            self.channel_is_full = shared.is_none();
+            let Some(shared) = shared else { return Some(request) };
+            self.shared += shared as u64;
+            if live.process.has_unread() {
+                header.flags |= request::FLAG_PARCEL;
+            }
+        }
         let pushed = match &request.load {
             Load::Private(bytes) => live.lane.send(header, bytes),
             Load::Bulk(bulk) => {
@@ -189,16 +211,19 @@ impl Slot {
             }
         };
         let Some(pushed) = pushed else { return Some(request) };
-        let Request { kind, code, target, load } = request;
+        if has_attachments {
+            live.process.told_to_read();
+        }
+        let Request { kind, code, target, load, attachments } = request;
         let bulk = match load {
             Load::Bulk(bulk) => Some(bulk),
             Load::Private(_) => None,
         };
-        self.note_sent(kind, code, target, bulk, pushed);
+        self.note_sent(kind, code, target, bulk, attachments, pushed);
         None
     }
 
-    /// Sends a single task straight from the encoder's memory; `false` when there is no room.
+    /// Sends a single task without attachments straight from the encoder's memory; `false` when there is no room.
     pub(super) fn send_task(
         &mut self,
         code: Code,
@@ -209,7 +234,8 @@ impl Slot {
         let Some(live) = &mut self.live else { return false };
         let header = Header { kind, word: code, sequence: self.next_sequence, ..Header::default() };
         let Some(pushed) = live.lane.send(header, payload) else { return false };
-        self.note_sent(kind, code, Target::Task(cell.clone()), None, pushed);
+        let target = Target::Task(cell.clone());
+        self.note_sent(kind, code, target, None, Attachments::default(), pushed);
         true
     }
 
@@ -220,6 +246,7 @@ impl Slot {
         code: Code,
         target: Target,
         bulk: Option<Box<Bulk>>,
+        attachments: Attachments,
         pushed: Pushed,
     ) {
         if !matches!(target, Target::Start) {
@@ -232,6 +259,7 @@ impl Slot {
             target: Some(target),
             taken_back: false,
             bulk,
+            attachments,
             pushed,
         });
         self.unrung = true;
@@ -277,6 +305,7 @@ impl Slot {
             code: flight.code,
             target: flight.target.take().expect("found by its target"),
             load,
+            attachments: std::mem::take(&mut flight.attachments),
         })
     }
 

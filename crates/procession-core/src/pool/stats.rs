@@ -16,6 +16,8 @@ pub struct Stats {
     pub taken_back: u64,
     /// Workers launched in the place of one that died.
     pub respawns: u64,
+    /// How often a piece of shared data was sent to a worker process: once to each that needed it.
+    pub shared: u64,
     /// Workers that live now, be they processes or threads.
     pub workers: usize,
 }

@@ -2,20 +2,18 @@
 
 use super::fork::{Snapshot, fork_child};
 use super::launcher::{self, Awaited, Failure, OnExit, Way};
+use super::link::Link;
 use super::{StartMethod, preload};
+use crate::attachment::Attachments;
 use crate::error::{Error, Fault, Result, WorkerId};
 use crate::message::{Boot, Parcel, Role};
 use crate::payload::{Loan, Loans, Receipt};
 use parking_lot::Mutex;
-use procession_ipc::bulk::{Bulk, BulkView, Reference};
+use procession_ipc::bulk::{Bulk, Reference};
 use procession_ipc::lane::{LaneWatch, ParentLane};
-use procession_ipc::layout::BULK_MAX;
-use procession_os::control::{Control, Received};
-use procession_os::handle::Handle;
+use procession_os::control::Control;
 use procession_os::leash::{Hold, Leash};
-use procession_os::memory::Memory;
 use procession_os::process::{Child, Exit};
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,17 +42,7 @@ pub(crate) struct WorkerProcess {
     id: WorkerId,
     child: Arc<Child>,
     _hold: Hold,
-    threads: usize,
-    channel: Mutex<Channel>,
-}
-
-/// The parent's end of the control channel, and what came and went over it.
-#[derive(Debug)]
-struct Channel {
-    control: Control,
-    views: HashMap<u64, Arc<BulkView>>,
-    sent: HashSet<u64>,
-    refusal: Option<String>,
+    link: Arc<Link>,
 }
 
 /// So many workers are there as soon by starting a template first as by spawning each, and sooner from
@@ -170,13 +158,8 @@ impl Attempt {
             index: spec.index,
             generation: spec.generation,
         };
-        let channel = Mutex::new(Channel {
-            control: self.control,
-            views: HashMap::new(),
-            sent: HashSet::new(),
-            refusal: None,
-        });
-        let worker = WorkerProcess { id, child, _hold: self.hold, threads: spec.threads, channel };
+        let link = Arc::new(Link::new(self.control, spec.threads));
+        let worker = WorkerProcess { id, child, _hold: self.hold, link };
         Ok(Ok((worker, self.lanes)))
     }
 }
@@ -195,25 +178,28 @@ impl WorkerProcess {
     /// Makes sure that the worker has a bulk segment of ours; `false` when its channel is full or
     /// closed.
     pub(crate) fn share_bulk(&self, bulk: &Bulk) -> bool {
-        let mut channel = self.channel.lock();
-        if channel.sent.contains(&bulk.id()) {
-            return true;
-        }
-        let message = Parcel::Bulk(bulk.id()).to_bytes();
-        let sent = channel.control.send(&message, &[bulk.memory().handle()]).is_ok();
-        if sent {
-            channel.sent.insert(bulk.id());
-        }
-        sent
+        self.link.share_bulk(bulk)
     }
 
     /// Tells the worker that a bulk segment of ours will not be used any more.
     pub(crate) fn forget_bulk(&self, id: u64) {
-        let mut channel = self.channel.lock();
-        if channel.sent.remove(&id) {
-            // If the channel is full the worker keeps the mapping until it exits: no harm.
-            let _ = channel.control.send(&Parcel::BulkGone(id).to_bytes(), &[]);
-        }
+        self.link.forget_bulk(id);
+    }
+
+    /// Makes sure that the worker has what a payload mentions, before the frame is sent; gives how much
+    /// of it went now. `None` when its channel is full or closed.
+    pub(crate) fn share(&self, attachments: &Attachments) -> Option<usize> {
+        Link::share(&self.link, attachments)
+    }
+
+    /// Whether the next frame shall have the worker read its channel.
+    pub(crate) fn has_unread(&self) -> bool {
+        self.link.has_unread()
+    }
+
+    /// Notes that a frame was sent that has the worker read its channel.
+    pub(crate) fn told_to_read(&self) {
+        self.link.told_to_read();
     }
 
     /// The payload in a bulk segment of the worker's that a frame refers to.
@@ -223,19 +209,13 @@ impl WorkerProcess {
         watch: &Arc<LaneWatch>,
         loans: &Loans,
     ) -> Option<Receipt> {
-        let mut channel = self.channel.lock();
-        if !channel.views.contains_key(&reference.id) {
-            channel.read(self.threads);
-        }
-        let view = channel.views.get(&reference.id)?.clone();
+        let view = self.link.view(reference.id)?;
         Receipt::new(view, reference.bytes, Some(Loan::new(watch.clone(), reference.id, loans)))
     }
 
     /// What the worker said when it refused to work.
     pub(crate) fn refusal(&self) -> Option<String> {
-        let mut channel = self.channel.lock();
-        channel.read(self.threads);
-        channel.refusal.clone()
+        self.link.refusal()
     }
 
     /// The error of a worker that ended before it was ready, and whether the next one can only end
@@ -259,41 +239,6 @@ impl WorkerProcess {
         let exit = (!hopeless).then_some(exit);
         let broken = Fault::Broken { why, worker: Some(self.id.clone()), exit, cause: None };
         (Error::new(broken), hopeless)
-    }
-}
-
-impl Channel {
-    /// Reads what the worker has sent over the control channel so far.
-    fn read(&mut self, threads: usize) {
-        let mut bytes = Vec::new();
-        loop {
-            let mut handles = Vec::new();
-            match self.control.recv(&mut bytes, &mut handles, false) {
-                Ok(Received::Message) => self.take(&bytes, handles, threads),
-                Ok(Received::Empty | Received::Closed) | Err(_) => return,
-            }
-        }
-    }
-
-    fn take(&mut self, bytes: &[u8], handles: Vec<Handle>, threads: usize) {
-        let Some(received) = Parcel::from_bytes(bytes) else { return };
-        match received.parcel {
-            Some(Parcel::Refusal(why)) => self.refusal = Some(why),
-            Some(Parcel::Bulk(id)) => {
-                let memory = handles.into_iter().next().and_then(|h| Memory::accept(h).ok());
-                let view = memory.and_then(|memory| BulkView::map(&memory).ok());
-                // A worker has no more at a time; one that claims to is not believed.
-                if let Some(view) = view
-                    && self.views.len() < 2 * BULK_MAX * threads
-                {
-                    self.views.insert(id, view);
-                }
-            }
-            Some(Parcel::BulkGone(id)) => {
-                self.views.remove(&id);
-            }
-            Some(_) | None => {}
-        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! measured time of an item says; what comes back is delivered in pieces that name their items.
 
 use super::Subscribers;
+use crate::attachment::Attachments;
 use crate::error::Error;
 use crate::face::Code;
 use crate::payload::{Bytes, Value};
@@ -27,6 +28,8 @@ struct Inner {
     bytes_at: usize,
     /// Length of each item in `bytes`, with its length word.
     lengths: VecDeque<u32>,
+    /// What items not yet cut mention, in their order; mostly nothing.
+    mentions: VecDeque<Mention>,
     /// Index of the front item.
     next: u64,
     /// Items that were pushed in all.
@@ -54,17 +57,43 @@ impl Inner {
         !self.deliveries.is_empty() || self.is_done()
     }
 
+    /// Takes in what the item mentions that stands so far behind the front one; `false` when that is too
+    /// much for one request.
+    fn mention_of(&mut self, behind: u64, attachments: &mut Attachments) -> bool {
+        let index = self.next + behind;
+        let end = |mention: &Mention| mention.first + mention.count;
+        while self.mentions.front().is_some_and(|mention| end(mention) <= index) {
+            self.mentions.pop_front();
+        }
+        match self.mentions.front() {
+            Some(mention) if mention.first <= index => attachments.join(&mention.attachments),
+            _ => true,
+        }
+    }
+
     /// Counts what was not cut yet as finished; gives the index of the first such item, and how
     /// many there were.
     fn drop_uncut(&mut self) -> (u64, u64) {
         let (first, count) = (self.next, self.lengths.len() as u64);
         self.lengths.clear();
+        self.mentions.clear();
         self.bytes.clear();
         self.bytes_at = 0;
         self.next += count;
         self.finished += count;
         (first, count)
     }
+}
+
+/// Items in a row that mention the same attachments.
+#[derive(Debug)]
+pub struct Mention {
+    /// Index of the first: in what is pushed, and later in the batch.
+    pub first: u64,
+    /// How many.
+    pub count: u64,
+    /// What they mention.
+    pub attachments: Attachments,
 }
 
 /// What came back for some items.
@@ -78,6 +107,8 @@ pub enum Delivery {
         count: u64,
         /// The [`Record`](crate::message::Record)s.
         records: Bytes,
+        /// What they may mention, so that it stays until they are decoded.
+        kept: Attachments,
     },
     /// The result of one item, a large one.
     Item {
@@ -106,6 +137,8 @@ pub(crate) struct Chunk {
     pub(crate) count: u64,
     /// The items, each behind its length.
     pub(crate) bytes: Vec<u8>,
+    /// What they mention.
+    pub(crate) attachments: Attachments,
 }
 
 impl Chunk {
@@ -133,9 +166,9 @@ impl Batch {
         self.code
     }
 
-    /// Appends items that `encode` writes, each behind its length (`u32`, little-endian), with
-    /// their total lengths.
-    pub fn push(&self, bytes: &[u8], lengths: &[u32]) {
+    /// Appends encoded items, each behind its length (`u32`, little-endian), with their total lengths
+    /// and what they mention.
+    pub fn push(&self, bytes: &[u8], lengths: &[u32], mentions: &mut Vec<Mention>) {
         let mut inner = self.inner.lock();
         if inner.given_up.is_some() {
             return;
@@ -147,6 +180,10 @@ impl Batch {
         }
         inner.bytes.extend_from_slice(bytes);
         inner.lengths.extend(lengths);
+        let pushed = inner.pushed;
+        for mention in mentions.drain(..) {
+            inner.mentions.push_back(Mention { first: pushed + mention.first, ..mention });
+        }
         inner.pushed += lengths.len() as u64;
     }
 
@@ -230,9 +267,11 @@ impl Batch {
         let items_max = self.chunk_size(&inner, workers, target_ns);
         let start = inner.bytes_at;
         let (mut count, mut end) = (0, start);
+        let mut attachments = Attachments::default();
         while count < items_max
             && let Some(length) = inner.lengths.front().map(|length| *length as usize)
             && (count == 0 || end - start + length <= bytes_max)
+            && (inner.mentions.is_empty() || inner.mention_of(count as u64, &mut attachments))
         {
             inner.lengths.pop_front();
             end += length;
@@ -245,7 +284,11 @@ impl Batch {
             first: inner.next,
             count: count as u64,
             bytes: inner.bytes[start..end].to_vec(),
+            attachments,
         };
+        if inner.lengths.is_empty() {
+            inner.mentions.clear();
+        }
         inner.bytes_at = end;
         inner.next += count as u64;
         Some(chunk)

@@ -1,11 +1,16 @@
-//! The worker's control channel after the boot: the parent's bulk segments come over it.
+//! The worker's control channel after the boot: the parent's bulk segments and attachments come over
+//! it, and the news that they are gone.
 //!
-//! A worker has a second thread, which reads the channel, from the first such segment on; most never
-//! have one. A thread would take as long to start as the process.
+//! Whatever a frame mentions went ahead over this channel, so who misses something reads the channel and
+//! then has it, or it was never sent: nobody waits. Besides, a worker has a second thread, which reads
+//! what is not missed: ends of attachments and segments, and the channel's own. It is there from the
+//! first segment or attachment on; most workers never have one. A thread would take as long to start as
+//! the process.
 
+use crate::attachment::{self, FaceValue, Label, Source};
 use crate::message::Parcel;
 use crate::start::bootstrap;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 use procession_ipc::bulk::BulkView;
 use procession_os::control::{Control, Received};
 use procession_os::handle::Handle;
@@ -19,53 +24,58 @@ use std::sync::Arc;
 /// Exit code of a worker whose parent is gone. Nobody is left to read it.
 const ORPHANED: i32 = 114;
 
-/// Bytes of the longest message that the parent sends after the boot.
-const MESSAGE_BYTES: usize = 64;
+/// Bytes of most messages that the parent sends after the boot.
+const MESSAGE_BYTES: usize = 256;
 
-/// The parent's bulk segments that have arrived.
+/// The channel, and the parent's bulk segments that have arrived.
 #[derive(Debug)]
 pub(super) struct Views {
     control: Arc<Control>,
-    inner: Mutex<Inner>,
-    arrived: Condvar,
-}
-
-#[derive(Debug)]
-struct Inner {
-    views: HashMap<u64, Arc<BulkView>>,
+    views: Mutex<HashMap<u64, Arc<BulkView>>>,
     /// Whether the control thread was started.
-    is_read: bool,
+    is_watched: Mutex<bool>,
+    /// Held while the channel is read and what came is put where it belongs: a message's memory.
+    reader: Mutex<Vec<u8>>,
 }
 
-/// Takes charge of the channel. Its end is the parent's, so it is read from now on where nothing else
+/// Takes charge of the channel. Its end is the parent's, so it is watched from now on where nothing else
 /// ends this process then.
 pub(super) fn start(control: Arc<Control>) -> io::Result<Arc<Views>> {
-    let is_read = !bootstrap::is_leashed();
-    let inner = Mutex::new(Inner { views: HashMap::new(), is_read });
-    let views = Arc::new(Views { control, inner, arrived: Condvar::new() });
-    if is_read {
-        views.start_thread()?;
+    let views = Arc::new(Views {
+        control,
+        views: Mutex::default(),
+        is_watched: Mutex::new(false),
+        // A second thread that allocates gets a heap of its own, and that is not cheap.
+        reader: Mutex::new(Vec::with_capacity(MESSAGE_BYTES)),
+    });
+    attachment::connect(views.clone());
+    if !bootstrap::is_leashed() {
+        views.watch()?;
     }
     Ok(views)
 }
 
 impl Views {
-    /// A segment of the parent's. Its descriptor was sent before the frame that names it, so the
-    /// wait is short; the control thread ends it, or the process.
+    /// A segment of the parent's, whose descriptor was sent before the frame that names it.
     pub(super) fn get(self: &Arc<Self>, id: u64) -> Arc<BulkView> {
-        let mut inner = self.inner.lock();
-        if !inner.is_read {
-            inner.is_read = true;
-            if self.start_thread().is_err() {
-                // The frame cannot be read; better to be replaced than to hang.
-                exit_now(ORPHANED);
-            }
+        if let Some(view) = self.find(id) {
+            return view;
         }
-        loop {
-            if let Some(view) = inner.views.get(&id) {
-                return view.clone();
-            }
-            self.arrived.wait(&mut inner);
+        self.read_parcels();
+        // Without it the frame cannot be read; better to be replaced than to hang.
+        self.find(id).unwrap_or_else(|| exit_now(ORPHANED))
+    }
+
+    fn find(&self, id: u64) -> Option<Arc<BulkView>> {
+        self.views.lock().get(&id).cloned()
+    }
+
+    /// Reads all that has been sent, and has what comes later read by the control thread.
+    pub(super) fn read_parcels(self: &Arc<Self>) {
+        self.read_all();
+        if self.watch().is_err() {
+            // What is gone would never be given up.
+            exit_now(ORPHANED);
         }
     }
 
@@ -74,47 +84,88 @@ impl Views {
         bootstrap::refuse(&self.control, why)
     }
 
-    fn start_thread(self: &Arc<Self>) -> io::Result<()> {
-        let views = self.clone();
-        // A second thread that allocates gets a heap of its own, and that is not cheap.
-        let bytes = Vec::with_capacity(MESSAGE_BYTES);
-        own_thread::spawn("procession-control", 64 * 1024, move |own| views.read(own, bytes))
+    /// Makes sure that the control thread runs.
+    fn watch(self: &Arc<Self>) -> io::Result<()> {
+        let mut is_watched = self.is_watched.lock();
+        if !*is_watched {
+            let views = self.clone();
+            let watch = move |own: &mut OwnThread| {
+                loop {
+                    // It may allocate, so it does not rest itself.
+                    if own.rest(|| views.control.wait()).is_err() {
+                        exit_now(ORPHANED);
+                    }
+                    views.read_all();
+                }
+            };
+            own_thread::spawn("procession-control", 64 * 1024, watch)?;
+            *is_watched = true;
+        }
+        Ok(())
+    }
+
+    /// Reads all that has been sent by now.
+    fn read_all(&self) {
+        let mut bytes = self.reader.lock();
+        loop {
+            let mut handles = Vec::new();
+            match self.control.recv(&mut bytes, &mut handles, false) {
+                Ok(Received::Message) => self.take(&bytes, handles),
+                Ok(Received::Empty) => return,
+                // Lost for want of descriptors: who needs it will find out.
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => attachment::note_loss(),
+                // The parent is gone, or this end is closed: either way nobody wants this worker.
+                Ok(Received::Closed) | Err(_) => exit_now(ORPHANED),
+            }
+        }
+    }
+
+    fn take(&self, bytes: &[u8], handles: Vec<Handle>) {
+        match Parcel::from_bytes(bytes).and_then(|received| received.parcel) {
+            Some(Parcel::Bulk(id)) => {
+                if self.insert(id, handles.into_iter().next()).is_err() {
+                    // The frame that names it cannot be read; better to be replaced than to hang.
+                    exit_now(ORPHANED);
+                }
+            }
+            Some(Parcel::BulkGone(id)) => {
+                self.views.lock().remove(&id);
+            }
+            Some(Parcel::Attachments(labels)) => receive(labels, handles),
+            Some(Parcel::AttachmentsGone(ids)) => {
+                drop_values(ids.into_iter().filter_map(attachment::release).collect());
+            }
+            Some(_) | None => {}
+        }
     }
 
     fn insert(&self, id: u64, memory: Option<Handle>) -> io::Result<()> {
         let missing = || io::Error::from(io::ErrorKind::InvalidData);
         let memory = Memory::accept(memory.ok_or_else(missing)?)?;
         let view = BulkView::map(&memory)?;
-        self.inner.lock().views.insert(id, view);
-        self.arrived.notify_all();
+        self.views.lock().insert(id, view);
         Ok(())
     }
+}
 
-    fn read(&self, own: &mut OwnThread, mut bytes: Vec<u8>) {
-        loop {
-            let mut handles = Vec::new();
-            // It may allocate, so it does not rest itself.
-            if own.rest(|| self.control.wait()).is_err() {
-                exit_now(ORPHANED);
-            }
-            match self.control.recv(&mut bytes, &mut handles, false) {
-                Ok(Received::Message) => {}
-                Ok(Received::Empty) => continue,
-                // The parent is gone, or this end is closed: either way nobody wants this worker.
-                Ok(Received::Closed) | Err(_) => exit_now(ORPHANED),
-            }
-            match Parcel::from_bytes(&bytes).and_then(|received| received.parcel) {
-                Some(Parcel::Bulk(id)) => {
-                    if self.insert(id, handles.into_iter().next()).is_err() {
-                        // The frame that names it cannot be read; better to be replaced than to hang.
-                        exit_now(ORPHANED);
-                    }
-                }
-                Some(Parcel::BulkGone(id)) => {
-                    self.inner.lock().views.remove(&id);
-                }
-                Some(_) | None => {}
-            }
-        }
+impl Source for Views {
+    fn read(&self) {
+        self.read_all();
+    }
+}
+
+fn receive(labels: Vec<Label>, handles: Vec<Handle>) {
+    let mut handles = handles.into_iter();
+    for label in labels {
+        attachment::receive(label, handles.next());
+    }
+}
+
+/// Drops what the face has made of attachments. That runs the user's code, for which the control thread
+/// has neither the stack nor the time.
+fn drop_values(values: Vec<FaceValue>) {
+    if !values.is_empty() {
+        // If there is no thread to be had they are dropped here.
+        let _ = std::thread::Builder::new().spawn(move || drop(values));
     }
 }

@@ -88,6 +88,9 @@ impl Worker {
             }
             let Ok(frame) = self.lane.next_request() else { exit_now(LANE_BROKEN) };
             let header = frame.header;
+            if header.flags & request::FLAG_PARCEL != 0 {
+                self.views.read_parcels();
+            }
             match header.kind {
                 request::STOP => bootstrap::exit(0),
                 request::BEGIN => self.ready(&frame),

@@ -1,5 +1,7 @@
 //! A value that cannot cross.
 
+use super::mentions;
+use procession_core::attachment::TOO_MANY;
 use serde::Serialize;
 use std::any::type_name;
 use std::{fmt, io};
@@ -55,8 +57,11 @@ impl CodecError {
         match error {
             WontImplement => Self::decode(type_name, ADVICE),
             DeserializeUnexpectedEnd => Self::truncated(type_name),
-            // postcard drops what the type said.
-            SerdeDeCustom => Self::decode(type_name, "its `Deserialize` refuses what arrived"),
+            // postcard drops what the type said; our own types say it beside.
+            SerdeDeCustom => match mentions::take_refusal() {
+                Some(why) => Self::decode(type_name, &why),
+                None => Self::decode(type_name, "its `Deserialize` refuses what arrived"),
+            },
             other => Self::decode(type_name, &fragment(other)),
         }
     }
@@ -76,6 +81,11 @@ impl CodecError {
     #[cold]
     pub(super) fn too_deep(type_name: &str) -> Self {
         Self::decode(type_name, "it is nested too deeply for the stack")
+    }
+
+    #[cold]
+    pub(crate) fn too_much_shared() -> Self {
+        Self::new(format!("cannot encode the arguments of a call: {TOO_MANY}"))
     }
 
     #[cold]

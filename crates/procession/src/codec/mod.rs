@@ -8,6 +8,7 @@
 mod described;
 mod error;
 mod flavor;
+pub(crate) mod mentions;
 mod plain;
 #[cfg(test)]
 mod tests;
@@ -17,20 +18,57 @@ pub use error::CodecError;
 
 use crate::target::Returned;
 use flavor::{Append, Bounded};
+use mentions::Listener;
+use procession_core::attachment::{ATTACHMENTS_MAX, Attachments};
 use procession_core::payload::{Input, Output, Value};
 use procession_core::{Error, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::any::type_name;
 
-/// Appends a value to an output.
-pub(crate) fn encode_value<T: Serialize + 'static>(
+/// Appends an argument to an output, and notes what it mentions.
+pub(crate) fn encode_argument<T: Serialize + 'static>(
     value: &T,
     output: &mut Output<'_>,
 ) -> std::result::Result<(), CodecError> {
     if plain::encode(value, output) {
         return Ok(());
     }
+    let listener = Listener::to_arguments();
+    encode_by_serde(value, output)?;
+    let mentioned = listener.heard();
+    if !mentioned.is_empty() {
+        output.attach(mentioned);
+    }
+    Ok(())
+}
+
+/// Checks that what the arguments of a call mention is not too much for one request.
+#[inline]
+pub(crate) fn check_mentions(output: &mut Output<'_>) -> std::result::Result<(), CodecError> {
+    let mentioned = output.attachments();
+    if mentioned.is_empty() || Attachments::new(mentioned).len() <= ATTACHMENTS_MAX {
+        return Ok(());
+    }
+    Err(CodecError::too_much_shared())
+}
+
+/// Appends a result to an output.
+pub(crate) fn encode_result<T: Serialize + 'static>(
+    value: &T,
+    output: &mut Output<'_>,
+) -> std::result::Result<(), CodecError> {
+    if plain::encode(value, output) {
+        return Ok(());
+    }
+    let _listener = Listener::to_result();
+    encode_by_serde(value, output)
+}
+
+fn encode_by_serde<T: Serialize>(
+    value: &T,
+    output: &mut Output<'_>,
+) -> std::result::Result<(), CodecError> {
     postcard::serialize_with_flavor(value, Append::new(output.bytes()))
         .map_err(|error| CodecError::encoding(value, &error))
 }

@@ -8,7 +8,7 @@ use std::fmt::Debug;
 
 fn encode<T: Serialize + 'static>(value: &T) -> Vec<u8> {
     let mut output = Output::new(Vec::new(), None);
-    encode_value(value, &mut output).unwrap();
+    encode_argument(value, &mut output).unwrap();
     std::mem::take(output.bytes())
 }
 
@@ -122,9 +122,9 @@ fn what_a_type_says_when_it_cannot_be_encoded_is_told() {
     }
 
     let mut output = Output::new(Vec::new(), None);
-    let error = encode_value(&vec![Moody], &mut output).unwrap_err();
+    let error = encode_argument(&vec![Moody], &mut output).unwrap_err();
     assert!(error.to_string().contains("Moody>`: not on a Tuesday"), "{error}");
-    let error = encode_value(&Described(Moody), &mut output).unwrap_err();
+    let error = encode_argument(&Described(Moody), &mut output).unwrap_err();
     assert!(error.to_string().contains("not on a Tuesday"), "{error}");
 }
 
@@ -139,9 +139,9 @@ fn a_sequence_of_unknown_length_needs_a_description_and_the_error_says_so() {
     }
 
     let mut output = Output::new(Vec::new(), None);
-    let error = encode_value(&Endless, &mut output).unwrap_err();
+    let error = encode_argument(&Endless, &mut output).unwrap_err();
     assert!(error.to_string().contains("procession::Described"), "{error}");
-    encode_value(&Described(Endless), &mut output).unwrap();
+    encode_argument(&Described(Endless), &mut output).unwrap();
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]

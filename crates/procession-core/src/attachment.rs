@@ -1,0 +1,252 @@
+//! Memory that is put once and shared with every process that gets to hear of it.
+//!
+//! An attachment is [frozen](procession_os::frozen) memory with an id. A payload mentions it by the id
+//! alone; whoever sends that payload has it with it, as [`Attachments`], and makes sure that the memory
+//! itself has gone to the process before, once, over the control channel. There it stands in the
+//! registry, for all payloads to come, until its maker says that the last handle is gone.
+
+mod registry;
+
+pub(crate) use registry::{Source, connect, note_loss, receive, release};
+pub use registry::{Unknown, find};
+
+use crate::start::Link;
+use parking_lot::Mutex;
+use procession_os::frozen::Frozen;
+use serde::{Deserialize, Serialize};
+use std::any::Any;
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+/// Most attachments that one request may mention, those that they mention included: as many as surely
+/// fit into a control channel that nobody reads yet.
+pub const ATTACHMENTS_MAX: usize = 256;
+
+/// What the face makes of an attachment; see [`Attachment::value`].
+pub type FaceValue = Arc<dyn Any + Send + Sync>;
+
+/// Memory with an id.
+#[derive(Debug)]
+pub struct Attachment {
+    id: u64,
+    tag: u64,
+    bytes: usize,
+    memory: Frozen,
+    /// The process that made it; `None` where it was received.
+    maker: Option<u32>,
+    /// What its contents mention, and what that mentions: goes ahead of it.
+    nested: Vec<Arc<Attachment>>,
+    /// What the face has made of the contents, as long as somebody has it.
+    value: Mutex<Option<Weak<dyn Any + Send + Sync>>>,
+    /// Who has it, to be told of its end.
+    receivers: Mutex<Vec<Weak<Link>>>,
+}
+
+impl Attachment {
+    /// Makes an attachment of `bytes`, which may be none, that `fill` writes. What its contents mention
+    /// is `nested`. `tag` is the face's: it says what the contents are.
+    ///
+    /// # Errors
+    /// When the system is out of memory or descriptors, or the contents mention too much.
+    pub fn create(
+        tag: u64,
+        bytes: usize,
+        nested: &[Arc<Self>],
+        fill: impl FnOnce(&mut [u8]),
+    ) -> io::Result<Arc<Self>> {
+        let nested = with_what_they_mention(nested);
+        if nested.len() >= ATTACHMENTS_MAX {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, TOO_MANY));
+        }
+        // Memory cannot be empty, contents can.
+        let memory = Frozen::create("procession-shared", bytes.max(1), |all| {
+            fill(&mut all[..bytes]);
+        })?;
+        let maker = Some(std::process::id());
+        let attachment = Arc::new(Self::new(fresh_id(), tag, bytes, memory, maker, nested));
+        registry::enter(&attachment);
+        Ok(attachment)
+    }
+
+    fn new(
+        id: u64,
+        tag: u64,
+        bytes: usize,
+        memory: Frozen,
+        maker: Option<u32>,
+        nested: Vec<Arc<Self>>,
+    ) -> Self {
+        let (value, receivers) = (Mutex::default(), Mutex::default());
+        Self { id, tag, bytes, memory, maker, nested, value, receivers }
+    }
+
+    /// By what payloads mention it: no other attachment of the program, of its workers, or of those
+    /// that it is a worker of, has the same.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// What the contents are, to the face.
+    pub fn tag(&self) -> u64 {
+        self.tag
+    }
+
+    /// The contents, from the start of a page on. They never change.
+    pub fn contents(&self) -> &[u8] {
+        &self.memory.as_slice()[..self.bytes]
+    }
+
+    /// Whether the process that this one works for knows it: it has sent it, or was this very process
+    /// when it was made, before a fork.
+    pub fn is_known_to_parent(&self) -> bool {
+        self.maker != Some(std::process::id())
+    }
+
+    /// What the face has made of the contents, by `make` if nobody has it any more. Others who ask wait
+    /// meanwhile. Where the attachment was received, it stays until the maker's last handle is gone.
+    ///
+    /// # Errors
+    /// What `make` returns.
+    pub fn value<E>(&self, make: impl FnOnce() -> Result<FaceValue, E>) -> Result<FaceValue, E> {
+        let mut place = self.value.lock();
+        if let Some(value) = place.as_ref().and_then(Weak::upgrade) {
+            return Ok(value);
+        }
+        let value = make()?;
+        *place = Some(Arc::downgrade(&value));
+        registry::keep(self.id, &value);
+        Ok(value)
+    }
+
+    /// All that must go ahead of it, then itself.
+    pub(crate) fn with_nested(self: &Arc<Self>) -> impl Iterator<Item = &Arc<Self>> {
+        self.nested.iter().chain([self])
+    }
+
+    /// How a parcel speaks of it.
+    pub(crate) fn label(&self) -> Label {
+        let nested = self.nested.iter().map(|attachment| attachment.id).collect();
+        Label { id: self.id, tag: self.tag, bytes: self.bytes as u64, nested }
+    }
+
+    /// The memory, to be sent.
+    pub(crate) fn memory(&self) -> &Frozen {
+        &self.memory
+    }
+
+    /// Notes a process that has it now.
+    pub(crate) fn add_receiver(&self, link: &Arc<Link>) {
+        let mut receivers = self.receivers.lock();
+        receivers.retain(|receiver| receiver.strong_count() > 0);
+        receivers.push(Arc::downgrade(link));
+    }
+}
+
+impl Drop for Attachment {
+    fn drop(&mut self) {
+        registry::leave(self.id);
+        for receiver in self.receivers.get_mut().drain(..) {
+            if let Some(link) = receiver.upgrade() {
+                link.forget_attachment(self.id);
+            }
+        }
+    }
+}
+
+/// What a parcel says of an attachment, whose memory comes beside it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Label {
+    /// Its id.
+    pub id: u64,
+    /// What its contents are, to the face.
+    pub tag: u64,
+    /// How many bytes.
+    pub bytes: u64,
+    /// The ids of all that its contents mention; they went ahead.
+    pub nested: Vec<u64>,
+}
+
+/// What to say of a request with more than [`ATTACHMENTS_MAX`] attachments.
+pub const TOO_MANY: &str = "it mentions more than 256 pieces of shared data, each of which costs every \
+                            process a descriptor; put them together into fewer";
+
+/// Numbers the attachments of this process.
+static MADE: AtomicU64 = AtomicU64::new(1);
+
+/// An id that no other attachment has which this process, its children, or those that it is a child of
+/// will ever see. They count by themselves, and a worker passes on what it got under the same id, so a
+/// counter alone will not do; and since it is random, a worker can name nothing that it was not given.
+fn fresh_id() -> u64 {
+    let number = MADE.fetch_add(1, Ordering::Relaxed);
+    // In a copy of this process the keys are the same, but the process is not.
+    RandomState::new().hash_one((std::process::id(), number))
+}
+
+/// These attachments and all that they mention, each once and behind what it mentions.
+fn with_what_they_mention(attachments: &[Arc<Attachment>]) -> Vec<Arc<Attachment>> {
+    let mut all: Vec<Arc<Attachment>> = Vec::new();
+    for attachment in attachments.iter().flat_map(Attachment::with_nested) {
+        if all.iter().all(|known| known.id != attachment.id) {
+            all.push(attachment.clone());
+        }
+    }
+    all
+}
+
+/// The attachments that a payload mentions: mostly none, which costs nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Attachments(Option<Arc<Vec<Arc<Attachment>>>>);
+
+impl Attachments {
+    /// These, and what they mention.
+    pub fn new(attachments: &[Arc<Attachment>]) -> Self {
+        if attachments.is_empty() {
+            return Self(None);
+        }
+        Self(Some(Arc::new(with_what_they_mention(attachments))))
+    }
+
+    /// Whether there are none.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// How many, with what they mention.
+    pub fn len(&self) -> usize {
+        self.as_slice().len()
+    }
+
+    /// Each behind what it mentions.
+    pub(crate) fn as_slice(&self) -> &[Arc<Attachment>] {
+        self.0.as_ref().map_or(&[], |all| all)
+    }
+
+    /// Takes in those of another payload that travels with this one; `false`, with nothing changed, when
+    /// they are too many together.
+    #[must_use]
+    pub(crate) fn join(&mut self, other: &Self) -> bool {
+        let (Some(own), Some(others)) = (&self.0, &other.0) else {
+            if self.is_empty() {
+                *self = other.clone();
+            }
+            return true;
+        };
+        if Arc::ptr_eq(own, others) {
+            return true;
+        }
+        let is_new = |new: &&Arc<Attachment>| own.iter().all(|known| known.id != new.id);
+        let new: Vec<_> = others.iter().filter(is_new).cloned().collect();
+        if new.is_empty() {
+            return true;
+        }
+        if own.len() + new.len() > ATTACHMENTS_MAX {
+            return false;
+        }
+        let all = own.iter().cloned().chain(new).collect();
+        self.0 = Some(Arc::new(all));
+        true
+    }
+}
