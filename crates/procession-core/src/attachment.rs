@@ -169,7 +169,7 @@ pub struct Label {
 }
 
 /// What to say of a request with more than [`ATTACHMENTS_MAX`] attachments.
-pub const TOO_MANY: &str = "it mentions more than 256 pieces of shared data, each of which costs every \
+pub const TOO_MANY: &str = "more than 256 pieces of shared data are mentioned, each of which costs every \
                             process a descriptor; put them together into fewer";
 
 /// Numbers the attachments of this process.

@@ -139,6 +139,7 @@ impl Encoder {
 
 impl Encoder {
     /// Notes what the item encoded last mentions: most often the same as the one before.
+    #[cold]
     fn note_mentions(&mut self, mentioned: &mut Vec<Arc<Attachment>>) {
         let index = self.lengths.len() as u64 - 1;
         let (last, attachments) = &mut self.last;
@@ -163,6 +164,7 @@ impl Encoder {
 }
 
 /// Writes an item behind its length.
+#[inline]
 fn encode_item<A: Args>(item: &A, output: &mut Output<'_>, lengths: &mut Vec<u32>) -> Result<()> {
     // Without a source of bulk segments, everything that is written is in these bytes.
     let start = output.bytes().len();

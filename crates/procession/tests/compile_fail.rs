@@ -11,6 +11,7 @@ fn mistakes_are_refused_with_a_message_that_helps() {
     cases.pass("tests/ui/pass/*.rs");
     cases.compile_fail("tests/ui/target/*.rs");
     cases.compile_fail("tests/ui/args/*.rs");
+    cases.compile_fail("tests/ui/shared/*.rs");
     cases.compile_fail("tests/ui/threads/*.rs");
     cases.compile_fail("tests/ui/macros/*.rs");
 }

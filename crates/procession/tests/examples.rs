@@ -200,3 +200,14 @@ fn survive_loses_only_the_items_that_crash() {
     }
     assert_eq!(run.last(), "16 of 20 settings measured, 4 lost.");
 }
+
+#[test]
+fn share_sends_its_data_once_to_each_worker() {
+    let run = run("share", &[]);
+    let totals: Vec<_> =
+        ["zero", "one", "two", "three"].map(|name| format!("{name}: 262144")).into();
+    assert_eq!(run.lines[..4], totals, "{:#?}", run.lines);
+    let times =
+        parts(run.last(), &["64 tasks, data sent ", " times."]).expect("the sum is last")[0];
+    assert!(["2", "4"].contains(&times), "{times:?}");
+}

@@ -59,6 +59,7 @@ impl Inner {
 
     /// Takes in what the item mentions that stands so far behind the front one; `false` when that is too
     /// much for one request.
+    #[cold]
     fn mention_of(&mut self, behind: u64, attachments: &mut Attachments) -> bool {
         let index = self.next + behind;
         let end = |mention: &Mention| mention.first + mention.count;
@@ -268,10 +269,11 @@ impl Batch {
         let start = inner.bytes_at;
         let (mut count, mut end) = (0, start);
         let mut attachments = Attachments::default();
+        let mentions_nothing = inner.mentions.is_empty();
         while count < items_max
             && let Some(length) = inner.lengths.front().map(|length| *length as usize)
             && (count == 0 || end - start + length <= bytes_max)
-            && (inner.mentions.is_empty() || inner.mention_of(count as u64, &mut attachments))
+            && (mentions_nothing || inner.mention_of(count as u64, &mut attachments))
         {
             inner.lengths.pop_front();
             end += length;

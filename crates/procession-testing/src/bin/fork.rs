@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code)]
 
-use procession::{Pool, Process, Result, StartMethod};
+use procession::{Pool, Process, Result, Shared, SharedSlice, StartMethod};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -126,6 +126,45 @@ fn pools() -> Result<()> {
     pool.join()
 }
 
+/// A copy has the shared data that the program had, and may give it back; the program's workers lose
+/// nothing when a copy drops it.
+fn shared_data() -> Result<()> {
+    let slice = SharedSlice::new(&[1_u64, 2, 3])?;
+    let context = Shared::new(vec!["a".to_owned()])?;
+    let pool = Pool::builder().processes(1).start_method(StartMethod::Spawn).build()?;
+    let sum = |slice: SharedSlice<u64>, context: Shared<Vec<String>>| {
+        slice.iter().sum::<u64>() + context.len() as u64
+    };
+    assert_eq!(pool.apply(sum, (slice.clone(), context.clone()))?, 7);
+    let (own_slice, own_context) = (slice.clone(), context.clone());
+    let takes = run(Process::fork(move || (own_slice[1], own_context[0].clone(), own_slice)))?;
+    assert_eq!((takes.0, &*takes.1, takes.2.as_ptr()), (2, "a", slice.as_ptr()));
+    // Its captures go with it, and it sends what it has to a child of its own.
+    let (own_slice, own_context) = (slice.clone(), context.clone());
+    let passes = move || {
+        let fresh = SharedSlice::new(&[4_u64]).map_err(|error| error.to_string())?;
+        let call = |a: SharedSlice<u64>, b: SharedSlice<u64>, c: Shared<Vec<String>>| {
+            a[0] + b[0] + c.len() as u64
+        };
+        let mut child = Process::new(call, (own_slice, fresh, own_context));
+        child = child.start_method(StartMethod::Spawn);
+        run(child).map_err(|error| error.to_string())
+    };
+    assert_eq!(run(Process::fork(passes))?, Ok(6));
+    let forked = Pool::builder().processes(1).start_method(StartMethod::Fork).build()?;
+    assert_eq!(forked.apply(sum, (slice.clone(), context.clone()))?, 7);
+    let later = SharedSlice::new(&[5_u64])?;
+    assert_eq!(forked.apply(sum, (later, context.clone()))?, 6);
+    let same = forked.apply(|slice: SharedSlice<u64>| slice, (slice.clone(),))?;
+    assert_eq!(same.as_ptr(), slice.as_ptr());
+    // What was made by a copy is not of the program.
+    let made = run(Process::fork(|| SharedSlice::new(&[1_u8]).expect("there is memory")));
+    assert!(made.expect_err("refused").to_string().contains("made in a worker"));
+    assert_eq!(pool.apply(sum, (slice, context))?, 7);
+    assert_eq!(pool.stats().shared, 2);
+    Ok(())
+}
+
 /// The children of other methods end with the program although copies of it have lived on.
 fn ends() -> Result<()> {
     let pool = Pool::builder().processes(1).start_method(StartMethod::Spawn).build()?;
@@ -205,6 +244,7 @@ fn main() -> Result<()> {
         "ends" => ends(),
         "threads" => threads(),
         "many" => many(),
+        "shared data" => shared_data(),
         other => panic!("there is no case {other}"),
     }
 }

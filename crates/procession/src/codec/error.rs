@@ -84,8 +84,8 @@ impl CodecError {
     }
 
     #[cold]
-    pub(crate) fn too_much_shared() -> Self {
-        Self::new(format!("cannot encode the arguments of a call: {TOO_MANY}"))
+    pub(super) fn too_much_shared(type_name: &str) -> Self {
+        Self::encode(type_name, TOO_MANY)
     }
 
     #[cold]

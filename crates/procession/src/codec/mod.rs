@@ -19,12 +19,13 @@ pub use error::CodecError;
 use crate::target::Returned;
 use flavor::{Append, Bounded};
 use mentions::Listener;
-use procession_core::attachment::{ATTACHMENTS_MAX, Attachments};
+use procession_core::attachment::{ATTACHMENTS_MAX, Attachment, Attachments};
 use procession_core::payload::{Input, Output, Value};
 use procession_core::{Error, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::any::type_name;
+use std::sync::Arc;
 
 /// Appends an argument to an output, and notes what it mentions.
 pub(crate) fn encode_argument<T: Serialize + 'static>(
@@ -37,20 +38,21 @@ pub(crate) fn encode_argument<T: Serialize + 'static>(
     let listener = Listener::to_arguments();
     encode_by_serde(value, output)?;
     let mentioned = listener.heard();
-    if !mentioned.is_empty() {
-        output.attach(mentioned);
-    }
-    Ok(())
+    if mentioned.is_empty() { Ok(()) } else { attach(output, mentioned, type_name::<T>()) }
 }
 
-/// Checks that what the arguments of a call mention is not too much for one request.
-#[inline]
-pub(crate) fn check_mentions(output: &mut Output<'_>) -> std::result::Result<(), CodecError> {
-    let mentioned = output.attachments();
-    if mentioned.is_empty() || Attachments::new(mentioned).len() <= ATTACHMENTS_MAX {
+/// Notes what an argument mentions.
+#[cold]
+fn attach(
+    output: &mut Output<'_>,
+    mentioned: Vec<Arc<Attachment>>,
+    type_name: &str,
+) -> std::result::Result<(), CodecError> {
+    output.attach(mentioned);
+    if Attachments::new(output.attachments()).len() <= ATTACHMENTS_MAX {
         return Ok(());
     }
-    Err(CodecError::too_much_shared())
+    Err(CodecError::too_much_shared(type_name))
 }
 
 /// Appends a result to an output.
