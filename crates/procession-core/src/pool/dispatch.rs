@@ -281,12 +281,16 @@ impl Shared {
     }
 
     /// Sends a request to the best worker; gives it back when none has room.
-    fn dispatch_request(&self, inner: &mut Inner, request: Request) -> Option<Request> {
+    fn dispatch_request(&self, inner: &mut Inner, mut request: Request) -> Option<Request> {
         let demand = Demand::task(inner);
-        match choose(inner, &demand) {
-            Some(index) => self.send_to(inner, index, request),
-            None => Some(request),
+        while let Some(index) = choose(inner, &demand) {
+            request = self.send_to(inner, index, request)?;
+            if !inner.slots[index].channel_is_full {
+                break;
+            }
+            // It is not chosen again in this turn.
         }
+        Some(request)
     }
 
     /// Sends a request to a worker; gives it back when there is no room for it now.

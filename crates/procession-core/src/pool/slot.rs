@@ -169,6 +169,7 @@ impl Slot {
     pub(super) fn takes_tasks(&self) -> bool {
         matches!(self.phase, Phase::Starting(_) | Phase::Ready)
             && self.live.is_some()
+            && !self.channel_is_full
             && self.flights.len() < WINDOW_MAX
     }
 

@@ -180,7 +180,7 @@ fn a_process_of_its_own_gets_shared_data_too() {
 #[procession::test]
 fn a_worker_that_does_not_read_holds_up_its_own_tasks_alone() {
     let _harness = Harness::start("a full channel", LIMIT);
-    let pool = Pool::builder().processes(1).threads(2).build().unwrap();
+    let pool = Pool::builder().processes(2).threads(2).build().unwrap();
     // Tiny tasks open the windows, so that there is much under way.
     let tiny: Vec<_> = (0..5000).map(|x| pool.apply_async(|x: u64| x, (x,))).collect();
     assert!(tiny.into_iter().zip(0..).all(|(tiny, x)| tiny.get().unwrap() == x));
@@ -190,12 +190,15 @@ fn a_worker_that_does_not_read_holds_up_its_own_tasks_alone() {
     let slices = (0..450_u64).map(|n| SharedSlice::new(&[n, 1]).unwrap());
     let sum = |slice: SharedSlice<u64>| slice.iter().sum::<u64>();
     let sums: Vec<_> = slices.map(|slice| pool.apply_async(sum, (slice,))).collect();
+    // It has at most one task on each of its threads that nobody else can have.
+    let done = || sums.iter().filter(|sum| sum.ready()).count();
+    wait_for("the other worker", LIMIT, || done() >= 448);
     send(pid, libc::SIGCONT);
     for (sum, n) in sums.into_iter().zip(0..) {
         assert_eq!(sum.get().unwrap(), n + 1);
     }
-    assert_eq!(pool.stats().shared, 450);
-    wait_for("a worker without shared data", LIMIT, || pool.apply(mapped, ()).unwrap() == 0);
+    let is_clean = || (0..20).all(|_| pool.apply(mapped, ()).unwrap() == 0);
+    wait_for("workers without shared data", LIMIT, is_clean);
     finish(pool);
 }
 
@@ -245,4 +248,51 @@ fn a_context_is_dropped_where_there_is_room_to_do_so() {
     wait_for("its drop in the worker", LIMIT, || pool.apply(dropped, ()).unwrap() == 3);
     assert_eq!(pool.stats().respawns, 0);
     finish(pool);
+}
+
+#[procession::test]
+fn shared_data_that_comes_and_goes_survives_workers_that_die() {
+    let _harness = Harness::start("a storm of shared data", LIMIT);
+    let pool = Pool::builder().processes(2).threads(2).build().unwrap();
+    let lasting = Shared::new((patterned(2000), "lasting".to_owned())).unwrap();
+    type Lasting = Shared<(SharedSlice<u64>, String)>;
+    let task = |own: SharedSlice<u64>, lasting: Lasting, dies: bool| {
+        if dies {
+            std::process::abort();
+        }
+        assert!(is_patterned(&lasting.0, 0) && lasting.1 == "lasting");
+        (own.iter().sum::<u64>(), own)
+    };
+    std::thread::scope(|scope| {
+        for thread in 0..3_u64 {
+            let (pool, lasting) = (&pool, &lasting);
+            scope.spawn(move || {
+                for round in 0..40_u64 {
+                    let call = |n: u64| {
+                        let own = SharedSlice::new(&[thread, round, n]).unwrap();
+                        let dies = (thread, round % 10, n) == (1, 5, 3);
+                        pool.apply_async(task, (own, lasting.clone(), dies))
+                    };
+                    let calls: Vec<_> = (0..8).map(call).collect();
+                    for (call, n) in calls.into_iter().zip(0..) {
+                        match call.get() {
+                            Ok((sum, own)) => {
+                                assert_eq!(
+                                    (sum, &own[..]),
+                                    (own.iter().sum(), &[thread, round, n][..])
+                                );
+                            }
+                            Err(error) => assert!(error.is_worker_lost(), "{error}"),
+                        }
+                    }
+                }
+            });
+        }
+    });
+    assert!(pool.stats().lost >= 4, "{:?}", pool.stats());
+    drop(lasting);
+    let is_clean = || (0..20).all(|_| pool.apply(mapped, ()).unwrap() == 0);
+    wait_for("workers without shared data", LIMIT, is_clean);
+    pool.close();
+    pool.join().unwrap();
 }
