@@ -60,6 +60,7 @@ macro_rules! owes_nothing {
 
             let _: fn(&Launch<'_>) -> io::Result<process::Child> = process::launch;
             let _: fn(u32) -> io::Result<bool> = process::bind_life_to_parent;
+            let _: fn(&str) = process::set_name;
             let _: fn() -> u32 = process::parent_pid;
             let _: fn(i32) -> ! = process::exit_now;
             let _: fn(&process::Child) -> u32 = process::Child::pid;

@@ -38,7 +38,7 @@
 //! | `heap` | | `will_be_filled`, `keep_freed_blocks` |
 //! | `wait` | | `WORDS_MAX`, `wait`, `wait_any`, `wake_one`, `wake_all` |
 //! | `control` | `Control` | `Control::{pair, send, recv, wait, handle, from_handle, inherit_token, from_inherited}` |
-//! | `process` | `Child` | `launch`, `bind_life_to_parent`, `parent_pid`, `exit_now`, `Child::{pid, signal, wait, try_reap}` |
+//! | `process` | `Child` | `launch`, `bind_life_to_parent`, `set_name`, `parent_pid`, `exit_now`, `Child::{pid, signal, wait, try_reap}` |
 //! | `leash` | `Hold` | `pair`, `lend`, `wear` |
 //! | `copy` | | `thread_count`, `prepare`, `fork_sibling`, `fork`, `flush`, `adopt`, `children_of_this_thread` |
 //! | `surroundings` | `Folder` | `Folder::current`, `open_folder`, `lend`, `enter`, `streams`, `replace_stream`, `bytes_of`, `string_of`, `set_variables` |

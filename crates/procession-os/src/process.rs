@@ -176,6 +176,12 @@ pub fn bind_life_to_parent(parent_pid: u32) -> io::Result<bool> {
     sys::process::bind_life_to_parent(parent_pid)
 }
 
+/// Names this process for those who list processes, as far as the system has room: 15 bytes on
+/// Linux. A process that was forked, or run by a descriptor, has no name of its own otherwise.
+pub fn set_name(name: &str) {
+    sys::process::set_name(name);
+}
+
 /// The process id of the parent, or of whoever took its place; 0 if that is out of sight.
 #[must_use]
 pub fn parent_pid() -> u32 {

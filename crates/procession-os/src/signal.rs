@@ -25,8 +25,9 @@ pub fn describe(number: i32) -> String {
     }
 }
 
-/// Gives this process the dispositions of a worker: SIGINT is ignored and no longer blocked in the
-/// calling thread, for the parent decides what a Ctrl-C means; SIGPIPE is ignored, for a write to a
+/// Gives this process the dispositions of a worker: SIGINT does nothing and is no longer blocked in
+/// the calling thread, for the parent decides what a Ctrl-C means, and means what it always does in
+/// programs that the worker runs; SIGPIPE is ignored, for a write to a
 /// peer that has gone gives an error.
 ///
 /// # Errors

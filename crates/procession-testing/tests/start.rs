@@ -154,7 +154,7 @@ fn children_have_what_the_program_has_when_they_are_started() {
 #[procession::test]
 fn what_is_preloaded_is_there_and_what_cannot_be_is_an_error() {
     let _harness = Harness::start("preload", LIMIT);
-    for case in ["memory", "threads", "panic", "late", "fallback", "output"] {
+    for case in ["memory", "threads", "panic", "late", "failing by default", "output"] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_preload"));
         let output = command.arg(case).output().unwrap();
         let text = String::from_utf8_lossy(&output.stderr);
@@ -240,4 +240,18 @@ fn a_test_binary_has_threads_and_is_not_forked() {
     assert!(error.contains("other thread") && error.contains("spawn"), "{error}");
     let mut process = Process::fork(move || number).start_method(StartMethod::Spawn);
     assert!(process.start().unwrap_err().to_string().contains("fork alone"));
+}
+
+#[procession::test]
+fn programs_that_a_task_runs_mind_a_ctrl_c() {
+    let _harness = Harness::start("interrupts", LIMIT);
+    let signals = || {
+        let output = Command::new("cat").arg("/proc/self/status").output().expect("it runs");
+        let text = String::from_utf8(output.stdout).expect("text");
+        let line = text.lines().find_map(|line| line.strip_prefix("SigIgn:")).expect("a set");
+        u64::from_str_radix(line.trim(), 16).expect("a number")
+    };
+    let pool = procession::Pool::new(1).unwrap();
+    let ignored = pool.apply(signals, ()).unwrap();
+    assert_eq!(ignored & (1 << (libc::SIGINT - 1)), 0, "{ignored:x}");
 }

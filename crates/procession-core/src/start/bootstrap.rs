@@ -207,6 +207,7 @@ fn bind_life(parent_pid: u32) {
 }
 
 fn work(boot: Boot, lanes: Vec<WorkerLane>, control: Control) -> ! {
+    procession_os::process::set_name(&boot.name);
     info::become_child(boot.name.clone());
     worker::run(&boot, lanes, control)
 }

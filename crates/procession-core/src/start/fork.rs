@@ -76,7 +76,8 @@ pub(super) fn fork_child(childs_end: Control, on_exit: OnExit) -> Result<Arc<Chi
 
 fn cannot(source: io::Error) -> Error {
     Error::system(
-        "cannot fork the program (the start methods spawn and forkserver work with threads, too)",
+        "cannot fork the program (the start methods spawn and forkserver work with threads, too; \
+         `allow_fork_with_threads` lifts the guard)",
         source,
     )
 }

@@ -265,7 +265,9 @@ impl Exits {
 fn is_worth_another(failure: &Failure, first: Way, second: Way) -> bool {
     match failure {
         Failure::Lost { .. } => true,
-        Failure::Refused(_) | Failure::System(_) => first != second,
+        // What was to be preloaded failed: who asked for it must hear of it.
+        Failure::Refused(_) => first != second && preload::code().is_none(),
+        Failure::System(_) => first != second,
     }
 }
 

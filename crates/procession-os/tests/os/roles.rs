@@ -176,7 +176,8 @@ fn check_signals() -> i32 {
     assert!(!has("SigIgn:", libc::SIGPIPE), "a child starts with the default");
     prepare_worker().expect("a preparation");
     assert!(!has("SigBlk:", libc::SIGINT), "a worker does not block it");
-    assert!(has("SigIgn:", libc::SIGINT), "a worker ignores it");
+    assert!(has("SigCgt:", libc::SIGINT), "a worker takes no notice of it");
+    assert!(!has("SigIgn:", libc::SIGINT), "programs that it runs do");
     assert!(has("SigIgn:", libc::SIGPIPE), "a worker ignores it");
     0
 }

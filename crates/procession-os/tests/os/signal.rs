@@ -23,7 +23,7 @@ fn numbers_without_a_name_are_still_described() {
 }
 
 #[test]
-fn a_child_starts_deaf_to_interrupts_and_a_worker_ignores_them() {
+fn a_child_starts_deaf_to_interrupts_and_a_worker_takes_no_notice_of_them() {
     let _watchdog = Watchdog::start();
     let (child, _control) = start("check signals");
     assert_eq!(end_of(&child), Exit::Code(0));

@@ -140,6 +140,14 @@ pub(crate) fn bind_life_to_parent(expected_parent_pid: u32) -> io::Result<bool> 
     Ok(parent_pid() == expected_parent_pid)
 }
 
+pub(crate) fn set_name(name: &str) {
+    let end = name.bytes().position(|byte| byte == 0).unwrap_or(name.len());
+    if let Ok(name) = std::ffi::CString::new(&name[..end]) {
+        // The kernel cuts what is too long. A name that it does not take is no loss.
+        let _ = rustix::thread::set_name(&name);
+    }
+}
+
 pub(crate) fn parent_pid() -> u32 {
     Pid::as_raw(process::getppid()).cast_unsigned()
 }

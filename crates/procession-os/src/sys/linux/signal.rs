@@ -44,10 +44,27 @@ pub(crate) fn name_and_meaning(number: i32) -> Option<(&'static str, &'static st
 }
 
 pub(crate) fn prepare_worker() -> io::Result<()> {
-    // The order matters: a SIGINT that is pending is discarded when it becomes ignored.
-    ignore(libc::SIGINT)?;
+    // The order matters: a SIGINT that is pending finds the handler.
+    disregard(libc::SIGINT)?;
     unblock(libc::SIGINT)?;
     ignore(libc::SIGPIPE)
+}
+
+extern "C" fn take_no_notice(_number: libc::c_int) {}
+
+/// Has a signal do nothing in this process, and what it always does in programs that this process
+/// runs: they would inherit that a signal is ignored, but a handler they do not.
+fn disregard(number: i32) -> io::Result<()> {
+    let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: an action of zeros is a valid one: no handler, no flags, an empty mask.
+    let action = unsafe { action.assume_init_mut() };
+    action.sa_sigaction = take_no_notice as *const () as usize;
+    // Calls that can go on do.
+    action.sa_flags = libc::SA_RESTART;
+    // SAFETY: the action is initialized, its handler does nothing at all and so nothing that a handler
+    // may not do; a null pointer means that the old action is not wanted.
+    let result = unsafe { libc::sigaction(number, action, ptr::null_mut()) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 fn ignore(number: i32) -> io::Result<()> {

@@ -35,6 +35,8 @@ pub(crate) fn bind_life_to_parent(_expected_parent_pid: u32) -> io::Result<bool>
     refused("worker processes")
 }
 
+pub(crate) fn set_name(_name: &str) {}
+
 pub(crate) fn parent_pid() -> u32 {
     0
 }
