@@ -50,7 +50,8 @@ impl BulkSource for OneBulk {
     }
 
     fn put_bulk(&self, bulk: Bulk) {
-        self.0.lock().put_back(bulk);
+        // The child knows of none yet.
+        let _ = self.0.lock().put_back(bulk);
     }
 }
 

@@ -185,9 +185,30 @@ impl BulkStore {
         Ok(Some((bulk, given_up)))
     }
 
-    /// Puts a segment back whose reader is done with it.
-    pub fn put_back(&mut self, bulk: Bulk) {
+    /// As [`take`](Self::take), and a fresh segment if as many as allowed carry something. For those
+    /// who cannot wait until one is put back.
+    ///
+    /// # Errors
+    /// Whatever the system says when there is no shared memory left.
+    pub fn take_anyway(&mut self, bytes: usize) -> io::Result<(Bulk, Option<u64>)> {
+        if let Some(taken) = self.take(bytes)? {
+            return Ok(taken);
+        }
+        let bulk = Bulk::create(self.next_id, bytes)?;
+        self.next_id += 1;
+        self.alive += 1;
+        Ok((bulk, None))
+    }
+
+    /// Puts a segment back whose reader is done with it; gives its id if it was one too many and is
+    /// given up.
+    pub fn put_back(&mut self, bulk: Bulk) -> Option<u64> {
+        if self.alive > self.alive_max {
+            self.alive -= 1;
+            return Some(bulk.id());
+        }
         self.free.push(bulk);
+        None
     }
 }
 

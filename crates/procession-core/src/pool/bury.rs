@@ -113,12 +113,7 @@ impl Shared {
             slot.settle_in(live, deadline);
             self.send_start(slot, index == team.start)?;
         }
-        inner.watches = inner
-            .slots
-            .iter()
-            .filter_map(|slot| slot.live.as_ref().map(|live| live.lane.watch().clone()))
-            .collect();
-        self.leader.nudge();
+        self.renew_watches(inner);
         Ok(())
     }
 
@@ -142,6 +137,16 @@ impl Shared {
         }
         slot.wake_worker();
         Ok(())
+    }
+
+    /// Has waiting threads look at the lanes that there are now.
+    fn renew_watches(&self, inner: &mut Inner) {
+        inner.watches = inner
+            .slots
+            .iter()
+            .filter_map(|slot| slot.live.as_ref().map(|live| live.lane.watch().clone()))
+            .collect();
+        self.leader.nudge();
     }
 
     /// Deals with a process that has ended.
@@ -172,6 +177,7 @@ impl Shared {
         if let (Some(process), true) = (ended, was_starting) {
             self.count_failed_start(inner, team, &process, exited.exit);
         }
+        self.renew_watches(inner);
         self.fill_place(inner, exited.index);
         self.collect(inner);
         self.tell_leader(inner);

@@ -3,7 +3,7 @@
 //! Whoever has the lock may collect: the thread that waits for a result, a submitter that found all
 //! windows full, the supervisor.
 
-use super::inner::Inner;
+use super::inner::{Inner, State};
 use super::shared::Shared;
 use super::slot::{Phase, Slot, Target};
 use crate::attachment::Attachments;
@@ -68,6 +68,13 @@ impl Shared {
                 break;
             }
         }
+        if !any {
+            // It may have stepped over requests that were taken back: that says nothing.
+            let slot = &mut inner.slots[index];
+            if slot.flights.front().is_some_and(|flight| flight.target.is_none()) {
+                slot.forget_finished(|bulk| self.put_bulk(bulk));
+            }
+        }
         if any {
             inner.clock += 1;
             let slot = &mut inner.slots[index];
@@ -108,7 +115,10 @@ fn accuse(slot: &mut Slot, what: &str) {
 }
 
 fn take(inner: &mut Inner, index: usize, header: &Header, payload: Bytes) -> Checked<()> {
+    let has_ended = matches!(inner.state, State::Terminated | State::Broken(_));
     match header.kind {
+        // Everything has its outcome; what is answered while the worker ends is nobody's.
+        response::DONE | response::PART | response::ITEM if has_ended => Ok(()),
         response::HELLO => hello(&mut inner.slots[index], &payload),
         response::READY => ready(inner, index),
         response::INITIALIZER_FAILED => {

@@ -44,19 +44,21 @@ struct Demand {
     waiting: usize,
     /// Nanoseconds that it costs to wake a worker now.
     wake_ns: f64,
+    /// Bytes that it needs on a ring, at most.
+    bytes: usize,
 }
 
 impl Demand {
     /// A task, by the mean of those before it.
-    fn task(inner: &Inner) -> Self {
-        Self::of(inner, inner.task_ns)
+    fn task(inner: &Inner, bytes: usize) -> Self {
+        Self::of(inner, inner.task_ns, bytes)
     }
 
-    fn of(inner: &Inner, request_ns: Option<f64>) -> Self {
+    fn of(inner: &Inner, request_ns: Option<f64>, bytes: usize) -> Self {
         let busy = inner.slots.iter().filter(|slot| slot.unfinished > 0).count();
         let is_crowded = inner.is_fed && busy > 0 && busy + 1 >= procession_ipc::spin::processors();
         let wake_ns = if is_crowded { WAKE_CROWDED_NS } else { WAKE_NS };
-        Self { request_ns, waiting: inner.injector.len(), wake_ns }
+        Self { request_ns, waiting: inner.injector.len(), wake_ns, bytes }
     }
 
     /// How many requests a worker may have unfinished.
@@ -70,7 +72,9 @@ impl Demand {
 
 /// How long a new request would wait on this worker, in nanoseconds.
 fn cost(slot: &Slot, request_ns: f64, wake_ns: f64) -> f64 {
-    let wait = slot.unfinished as f64 * request_ns;
+    // One that is stalled runs something that the mean says nothing about.
+    let stalled_ns = if slot.stalled { UNKNOWN_NS } else { 0.0 };
+    let wait = slot.unfinished as f64 * request_ns + stalled_ns;
     match slot.phase {
         Phase::Ready => {
             let asleep = slot.unfinished == 0
@@ -84,9 +88,12 @@ fn cost(slot: &Slot, request_ns: f64, wake_ns: f64) -> f64 {
 /// The worker that a new request should go to; `None` when it should wait.
 fn choose(inner: &mut Inner, demand: &Demand) -> Option<usize> {
     let request_ns = demand.request_ns.unwrap_or(UNKNOWN_NS);
-    let takes = |slot: &Slot| slot.takes_tasks() && slot.unfinished < demand.window(slot);
+    let takes = |slot: &Slot| {
+        slot.takes_tasks() && slot.unfinished < demand.window(slot) && slot.has_room(demand.bytes)
+    };
     let last = &inner.slots[inner.chosen];
     if last.unfinished > 0
+        && last.last_active == inner.clock
         && last.unfinished as f64 * request_ns < NEARLY_IDLE_NS
         && last.phase == Phase::Ready
         && takes(last)
@@ -98,7 +105,7 @@ fn choose(inner: &mut Inner, demand: &Demand) -> Option<usize> {
     for (index, slot) in inner.slots.iter().enumerate() {
         let ns = cost(slot, request_ns, demand.wake_ns);
         if !takes(slot) {
-            if slot.phase == Phase::Ready {
+            if slot.phase == Phase::Ready && slot.unfinished > 0 && !slot.stalled {
                 full_ns = full_ns.min(ns + demand.waiting as f64 * request_ns);
             }
             continue;
@@ -202,7 +209,7 @@ impl Shared {
 
     /// Sends a task straight from the encoder's memory, if a window has room.
     fn send_now(&self, inner: &mut Inner, code: Code, cell: &Arc<TaskCell>, bytes: &[u8]) -> bool {
-        let demand = Demand::task(inner);
+        let demand = Demand::task(inner, bytes.len());
         let Some(index) = choose(inner, &demand) else { return false };
         let slot = &mut inner.slots[index];
         let sent = slot.send_task(code, request::TASK, cell, bytes);
@@ -282,7 +289,7 @@ impl Shared {
 
     /// Sends a request to the best worker; gives it back when none has room.
     fn dispatch_request(&self, inner: &mut Inner, mut request: Request) -> Option<Request> {
-        let demand = Demand::task(inner);
+        let demand = Demand::task(inner, request.load.ring_bytes());
         while let Some(index) = choose(inner, &demand) {
             request = self.send_to(inner, index, request)?;
             if !inner.slots[index].channel_is_full {
@@ -307,7 +314,7 @@ impl Shared {
         if let Load::Private(bytes) = &request.load
             && bytes.len() > INLINE_BYTES_MAX
         {
-            let Some(bulk) = self.fill_bulk(bytes) else { return false };
+            let Some(bulk) = self.fill_anyway(bytes) else { return false };
             request.load = Load::Bulk(Box::new(bulk));
         }
         true
@@ -322,7 +329,8 @@ impl Shared {
                 return false;
             };
             let request_ns = batch.item_ns().map(|_| chunk_ns);
-            let demand = Demand::of(inner, request_ns);
+            let bytes = batch.uncut_bytes().min(INLINE_BYTES_MAX);
+            let demand = Demand::of(inner, request_ns, bytes);
             let Some(index) = choose(inner, &demand) else { return true };
             let Some(chunk) = batch.cut(workers, CHUNK_NS, INLINE_BYTES_MAX) else { return false };
             let load = Load::Private(Bytes::from_vec(chunk.bytes));
@@ -406,7 +414,7 @@ impl Shared {
     pub(super) fn check_stalls(&self, inner: &mut Inner) {
         for slot in &mut inner.slots {
             let silent = slot.stalled || slot.last_active == slot.active_at_check;
-            slot.stalled = silent && slot.unfinished > 1;
+            slot.stalled = silent && slot.unfinished > 0;
             slot.active_at_check = slot.last_active;
         }
         // Not only dispatched: whoever gets something now must be heard when it is done.
@@ -428,6 +436,10 @@ impl Shared {
             let bell = if matches!(slot.phase, Phase::Starting(_)) {
                 // Hello and readiness are news to the supervisor alone.
                 BellRequest::Always
+            } else if waiting && unfinished == 0 && !slot.flights.is_empty() && !has_ended {
+                // Nothing but requests that were taken back: when it has stepped over them there is
+                // room, and no response will say so.
+                BellRequest::At(live.lane.request_tail())
             } else if inner.leadership.is_taken || has_ended {
                 BellRequest::Never
             } else if inner.pollers > 0 {

@@ -146,6 +146,21 @@ impl Shared {
         inner.wake_drain_waiters();
     }
 
+    fn give_up(&self, segment: Option<u64>) {
+        if let Some(id) = segment {
+            self.given_up.lock().push(id);
+            self.has_given_up.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// A segment filled with `bytes`, be it one more than there should be: a request that is first in
+    /// line must not wait for those behind it, which may have all of them.
+    pub(super) fn fill_anyway(&self, bytes: &[u8]) -> Option<Bulk> {
+        let (mut bulk, given_up) = self.bulk.lock().take_anyway(bytes.len()).ok()?;
+        self.give_up(given_up);
+        bulk.append(bytes).then_some(bulk)
+    }
+
     /// Tells the workers about segments that will not be used any more.
     pub(super) fn forget_given_up(&self, inner: &mut Inner) {
         // Seldom set; if it is set just now the next dispatch sees it.
@@ -165,14 +180,12 @@ impl BulkSource for Shared {
     fn take_bulk(&self, bytes: usize) -> Option<Bulk> {
         // Without shared memory the payload stays private until there is some.
         let (bulk, given_up) = self.bulk.lock().take(bytes).ok().flatten()?;
-        if let Some(id) = given_up {
-            self.given_up.lock().push(id);
-            self.has_given_up.store(true, Ordering::Relaxed);
-        }
+        self.give_up(given_up);
         Some(bulk)
     }
 
     fn put_bulk(&self, bulk: Bulk) {
-        self.bulk.lock().put_back(bulk);
+        let given_up = self.bulk.lock().put_back(bulk);
+        self.give_up(given_up);
     }
 }

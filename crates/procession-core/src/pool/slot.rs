@@ -7,10 +7,10 @@ use crate::message::request;
 use crate::payload::{Bytes, Loans};
 use crate::start::WorkerProcess;
 use crate::task::{Batch, TaskCell};
-use procession_ipc::bulk::Bulk;
+use procession_ipc::bulk::{Bulk, REFERENCE_BYTES};
 use procession_ipc::frame::{FLAG_BULK, Header};
 use procession_ipc::lane::ParentLane;
-use procession_ipc::layout::WINDOW_MAX;
+use procession_ipc::layout::{INLINE_BYTES_MAX, WINDOW_MAX};
 use procession_ipc::ring::Pushed;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -23,6 +23,16 @@ pub(super) enum Load {
     Private(Bytes),
     /// In a bulk segment of ours.
     Bulk(Box<Bulk>),
+}
+
+impl Load {
+    /// Bytes that it takes on a ring.
+    pub(super) fn ring_bytes(&self) -> usize {
+        match self {
+            Self::Private(bytes) if bytes.len() <= INLINE_BYTES_MAX => bytes.len(),
+            Self::Private(_) | Self::Bulk(_) => REFERENCE_BYTES,
+        }
+    }
 }
 
 /// What the outcome of a request belongs to.
@@ -171,6 +181,11 @@ impl Slot {
             && self.live.is_some()
             && !self.channel_is_full
             && self.flights.len() < WINDOW_MAX
+    }
+
+    /// Whether a request of so many bytes has room in the ring.
+    pub(super) fn has_room(&self, bytes: usize) -> bool {
+        self.live.as_ref().is_some_and(|live| live.lane.has_room(bytes))
     }
 
     /// Sends a request; gives it back when the lane has no room for it now.

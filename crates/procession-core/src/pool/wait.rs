@@ -224,6 +224,7 @@ impl Shared {
         }
         inner.leadership.spin = spin;
         inner.leadership.is_taken = false;
+        self.watch_for_stalls(&mut inner);
         if self.arrange_bells(&mut inner) {
             self.collect(&mut inner);
         }

@@ -172,6 +172,8 @@ pub(super) fn become_template_copy(control: Control) -> ! {
 /// The thread that forked a copy may end before the program does, so its life is not bound to that:
 /// the leash and the control channel see to it.
 fn enter_copy(control: &Control) {
+    // The leash of the process that this is a copy of is not this one's.
+    IS_LEASHED.store(false, Ordering::Relaxed);
     COPIES.fetch_add(1, Ordering::Relaxed);
     STATE.store(WORKER, Ordering::Relaxed);
     if procession_os::signal::prepare_worker().is_err() {

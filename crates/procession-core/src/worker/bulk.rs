@@ -48,7 +48,8 @@ impl OwnBulk {
             let place = inner.away[index].id() as usize % BULK_MAX;
             if lane.bulk_released(place) == inner.sent[place] {
                 let bulk = inner.away.swap_remove(index);
-                inner.store.put_back(bulk);
+                // There are never more than may be, so none is given up.
+                let _ = inner.store.put_back(bulk);
             } else {
                 index += 1;
             }
@@ -87,6 +88,7 @@ impl BulkSource for OwnBulk {
     }
 
     fn put_bulk(&self, bulk: Bulk) {
-        self.inner.borrow_mut().store.put_back(bulk);
+        // As above.
+        let _ = self.inner.borrow_mut().store.put_back(bulk);
     }
 }

@@ -17,6 +17,7 @@ use procession_ipc::layout::INLINE_BYTES_MAX;
 use procession_ipc::ring::Frame;
 use procession_os::control::Control;
 use procession_os::process::exit_now;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 /// Exit code of a `Process` whose target panicked, as in Python.
@@ -25,6 +26,9 @@ const PANICKED: i32 = 1;
 pub(super) const LANE_BROKEN: i32 = 115;
 /// Exit code of a worker whose initializer failed; how is in its last response.
 const NOT_INITIALIZED: i32 = 116;
+
+/// Exit code of a worker whose further thread ended: that of a panic in Rust.
+const BROKEN_THREAD: i32 = 101;
 
 /// Freed blocks up to this size stay with a worker.
 const KEPT_BYTES: usize = 256 << 20;
@@ -71,7 +75,11 @@ fn start_others(others: Vec<Worker>) -> std::io::Result<()> {
     let name = crate::info::current_process().name().to_owned();
     for (mut worker, thread) in others.into_iter().zip(2..) {
         let builder = std::thread::Builder::new().name(format!("{name}.{thread}"));
-        builder.spawn(move || worker.work())?;
+        builder.spawn(move || {
+            // It only ends by a defect of ours; a process with a lane that nobody serves must not be.
+            let _ended = std::panic::catch_unwind(AssertUnwindSafe(|| -> () { worker.work() }));
+            exit_now(BROKEN_THREAD)
+        })?;
     }
     Ok(())
 }

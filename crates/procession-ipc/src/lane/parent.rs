@@ -144,6 +144,12 @@ impl ParentLane {
         self.requests.push(header, payload)
     }
 
+    /// Whether a request with `bytes` of payload has room on the ring now.
+    #[inline]
+    pub fn has_room(&self, bytes: usize) -> bool {
+        self.requests.has_room(bytes)
+    }
+
     /// The payload of a request that was sent and not yet released.
     pub fn read_back(&self, pushed: &Pushed) -> Vec<u8> {
         self.requests.read_back(pushed)

@@ -76,6 +76,15 @@ impl Producer {
         self.free_to
     }
 
+    /// Whether a frame with `bytes` of payload could be pushed now.
+    #[inline]
+    pub fn has_room(&self, bytes: usize) -> bool {
+        let slots = slots_for(bytes);
+        let free = self.ring.slots - self.tail.wrapping_sub(self.free_to);
+        let lap = self.ring.slots_to_lap_end(self.tail);
+        if slots <= lap { slots <= free } else { lap + slots <= free }
+    }
+
     /// Makes room for `slots` side by side at the tail; publishes a skip frame where the lap ends
     /// too soon. `None`: the ring is full for now.
     ///
