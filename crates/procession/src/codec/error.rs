@@ -1,6 +1,7 @@
 //! A value that cannot cross.
 
 use super::mentions;
+use super::strict::Whole;
 use procession_core::attachment::TOO_MANY;
 use serde::Serialize;
 use std::any::type_name;
@@ -41,6 +42,12 @@ impl CodecError {
         Self::new(format!("cannot decode a value of type `{type_name}`: {cause}"))
     }
 
+    /// Bytes that something else than the type may have written.
+    #[cold]
+    fn mismatch(type_name: &str, cause: &str) -> Self {
+        Self::decode(type_name, &format!("{cause}; {MISMATCH}"))
+    }
+
     #[cold]
     pub(super) fn encoding<T: Serialize>(value: &T, error: &postcard::Error) -> Self {
         use postcard::Error::{SerdeSerCustom, SerializeSeqLengthUnknown, WontImplement};
@@ -60,22 +67,20 @@ impl CodecError {
             // postcard drops what the type said; our own types say it beside.
             SerdeDeCustom => match mentions::take_refusal() {
                 Some(why) => Self::decode(type_name, &why),
-                None => Self::decode(type_name, "its `Deserialize` refuses what arrived"),
+                None => Self::mismatch(type_name, "its `Deserialize` refuses what arrived"),
             },
-            other => Self::decode(type_name, &fragment(other)),
+            other => Self::mismatch(type_name, &fragment(other)),
         }
     }
 
     #[cold]
     pub(super) fn truncated(type_name: &str) -> Self {
-        let cause = format!("its bytes end too soon; {MISMATCH}");
-        Self::decode(type_name, &cause)
+        Self::mismatch(type_name, "its bytes end too soon")
     }
 
     #[cold]
     pub(super) fn trailing(type_name: &str, count: usize) -> Self {
-        let cause = format!("bytes left over: {count}; {MISMATCH}");
-        Self::decode(type_name, &cause)
+        Self::mismatch(type_name, &format!("bytes left over: {count}"))
     }
 
     #[cold]
@@ -94,15 +99,15 @@ impl CodecError {
     }
 }
 
-/// What to look for when a value reads more or less than was written.
+/// What to look for when a value reads more or less than was written, or something else.
 const MISMATCH: &str = "does its `Serialize` write all that its `Deserialize` reads? (with \
                         `skip_serializing_if` it does not: wrap the type in \
                         `procession::Described`)";
 
-/// What a value's own `Serialize` says when it fails. postcard drops that text, so the value is
-/// encoded once more, in a format that keeps it, to nowhere.
+/// What a value's own `Serialize` says when it fails, or what is said of a field that it leaves out.
+/// postcard drops that text, so the value is encoded once more, in a format that keeps it, to nowhere.
 fn own_words<T: Serialize>(value: &T) -> String {
-    match ciborium::into_writer(value, io::sink()) {
+    match ciborium::into_writer(&Whole(value), io::sink()) {
         Err(ciborium::ser::Error::Value(words)) => words,
         Ok(()) | Err(ciborium::ser::Error::Io(_)) => "its `Serialize` fails".into(),
     }

@@ -10,6 +10,7 @@ mod error;
 mod flavor;
 pub(crate) mod mentions;
 mod plain;
+mod strict;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +27,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::any::type_name;
 use std::sync::Arc;
+use strict::Whole;
 
 /// Appends an argument to an output, and notes what it mentions.
 pub(crate) fn encode_argument<T: Serialize + 'static>(
@@ -71,7 +73,7 @@ fn encode_by_serde<T: Serialize>(
     value: &T,
     output: &mut Output<'_>,
 ) -> std::result::Result<(), CodecError> {
-    postcard::serialize_with_flavor(value, Append::new(output.bytes()))
+    postcard::serialize_with_flavor(&Whole(value), Append::new(output.bytes()))
         .map_err(|error| CodecError::encoding(value, &error))
 }
 

@@ -148,14 +148,207 @@ fn a_sequence_of_unknown_length_needs_a_description_and_the_error_says_so() {
 struct Sparse {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     first: Option<u8>,
-    second: String,
+    second: u8,
+    third: Vec<u8>,
+}
+
+/// Without its first field its bytes are those of another value.
+fn sparse() -> Sparse {
+    Sparse { first: None, second: 1, third: vec![7, 1, 9] }
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+enum Sparsely {
+    Named {
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        first: Vec<u8>,
+        second: u8,
+    },
+    Wrapped(Sparse),
+    Listed(u8, Sparse),
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Wrapper(Sparse);
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Listing(u8, Sparse);
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Nesting {
+    inside: Option<Box<Sparse>>,
+}
+
+fn needs_a_description<T>(value: T)
+where
+    T: Serialize + DeserializeOwned + PartialEq + Debug + 'static,
+{
+    let mut output = Output::new(Vec::new(), None);
+    let refusals = [encode_argument(&value, &mut output), encode_result(&value, &mut output)];
+    for refusal in refusals {
+        let text = refusal.unwrap_err().to_string();
+        let start = format!("cannot encode a value of type `{}`: ", type_name::<T>());
+        assert!(text.starts_with(&start), "{text}");
+        assert!(text.contains("the field `first` is left out"), "{text}");
+        assert!(text.contains("procession::Described"), "{text}");
+    }
+    round_trip(&Described(value));
+}
+
+#[test]
+fn skipped_fields_would_arrive_as_another_value() {
+    let bytes = postcard::to_allocvec(&sparse()).unwrap();
+    let arrived = postcard::from_bytes::<Sparse>(&bytes).unwrap();
+    assert_eq!(arrived, Sparse { first: Some(3), second: 7, third: vec![9] });
 }
 
 #[test]
 fn skipped_fields_need_a_description_and_the_error_says_so() {
-    let value = Sparse { first: None, second: String::new() };
-    let bytes = encode(&value);
-    let error = decode_value::<Sparse>(&mut Input::Slice(&bytes)).unwrap_err();
-    assert!(error.to_string().contains("procession::Described"), "{error}");
+    needs_a_description(sparse());
+    needs_a_description(Some(sparse()));
+    needs_a_description(vec![Sparse { first: Some(1), ..sparse() }, sparse()]);
+    needs_a_description((1_u8, sparse()));
+    needs_a_description(BTreeMap::from([(1_u8, sparse())]));
+    needs_a_description(Wrapper(sparse()));
+    needs_a_description(Listing(1, sparse()));
+    needs_a_description(Sparsely::Named { first: vec![], second: 1 });
+    needs_a_description(Sparsely::Wrapped(sparse()));
+    needs_a_description(Sparsely::Listed(1, sparse()));
+    needs_a_description(Nesting { inside: Some(Box::new(sparse())) });
+    round_trip(&vec![Described(sparse())]);
+}
+
+#[test]
+fn shared_data_does_not_leave_fields_out_either() {
+    let error = crate::Shared::new(sparse()).unwrap_err();
+    assert!(error.is_codec() && error.to_string().contains("procession::Described"), "{error}");
+    assert_eq!(*crate::Shared::new(Described(sparse())).unwrap(), Described(sparse()));
+}
+
+#[test]
+fn a_field_that_could_be_skipped_but_is_not_survives() {
+    round_trip(&Sparse { first: Some(3), ..sparse() });
+    round_trip(&Sparsely::Named { first: vec![1], second: 2 });
+}
+
+#[test]
+fn what_does_not_decode_names_the_description() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Pair(u8, #[serde(skip_serializing_if = "Option::is_none", default)] Option<u8>);
+
+    round_trip(&Described(Pair(1, None)));
+    let bytes = encode(&Pair(1, None));
+    for error in [
+        decode_value::<Pair>(&mut Input::Slice(&bytes)).unwrap_err(),
+        decode_value::<Option<u8>>(&mut Input::Slice(&[9])).unwrap_err(),
+        decode_value::<std::num::NonZeroU8>(&mut Input::Slice(&[0])).unwrap_err(),
+        decode_value::<String>(&mut Input::Slice(&[1, 0xff])).unwrap_err(),
+    ] {
+        assert!(error.to_string().contains("procession::Described"), "{error}");
+    }
+}
+
+/// All that serde's data model has, in a form that a compact format carries.
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Everything {
+    #[serde(default)]
+    defaulted: Option<String>,
+    truth: bool,
+    narrow: (i8, i16, i32, i64, u8, u16, u32, u64),
+    wide: (i128, u128),
+    real: (f32, f64),
+    letter: char,
+    nothing: ((), Unit),
+    /// Goes through `serialize_bytes`.
+    bytes: std::ffi::CString,
+    address: Option<std::net::IpAddr>,
+    shapes: Vec<Shape>,
+    named: BTreeMap<String, Box<Everything>>,
+}
+
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Unit;
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+enum Shape {
+    Unit,
+    Newtype(String),
+    Tuple(u8, Option<Box<Shape>>),
+    Struct { left: u16, right: BTreeMap<u8, [char; 2]> },
+}
+
+fn everything() -> Everything {
+    Everything {
+        defaulted: Some("text".into()),
+        truth: true,
+        narrow: (-1, -300, i32::MIN, i64::MIN, 255, 65_535, u32::MAX, u64::MAX),
+        wide: (i128::MIN, u128::MAX),
+        real: (1.5, -2.25),
+        letter: 'ß',
+        nothing: ((), Unit),
+        bytes: c"bytes".into(),
+        address: Some([127, 0, 0, 1].into()),
+        shapes: vec![
+            Shape::Unit,
+            Shape::Newtype("new".into()),
+            Shape::Tuple(1, Some(Box::new(Shape::Tuple(2, None)))),
+            Shape::Struct { left: 3, right: BTreeMap::from([(4, ['a', 'é'])]) },
+        ],
+        named: BTreeMap::from([("inner".into(), Box::default())]),
+    }
+}
+
+#[test]
+fn everything_that_is_encoded_whole_survives_and_has_the_bytes_that_postcard_gives_it() {
+    let value = everything();
+    round_trip(&value);
+    assert_eq!(encode(&value), postcard::to_allocvec(&value).unwrap());
     round_trip(&Described(value));
+}
+
+#[test]
+fn what_is_formatted_while_it_is_encoded_survives() {
+    struct Formatted(u32);
+
+    impl Serialize for Formatted {
+        fn serialize<S: serde::Serializer>(&self, s: S) -> std::result::Result<S::Ok, S::Error> {
+            assert!(!s.is_human_readable());
+            s.collect_str(&format_args!("<{}>", self.0))
+        }
+    }
+
+    let bytes = encode(&Formatted(42));
+    assert_eq!(decode_value::<String>(&mut Input::Slice(&bytes)).unwrap(), "<42>");
+}
+
+#[test]
+fn fields_that_are_never_encoded_come_back_as_their_defaults() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Cached {
+        #[serde(skip)]
+        cache: Vec<u8>,
+        #[serde(skip_serializing, skip_deserializing)]
+        other: Option<u8>,
+        kept: u8,
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    enum Choice {
+        Named {
+            #[serde(skip)]
+            cache: u8,
+            kept: u8,
+        },
+        Listed(#[serde(skip)] u8, u8),
+    }
+
+    let arrives = |value: (Cached, Choice, Choice)| {
+        let bytes = encode(&value);
+        decode_value::<(Cached, Choice, Choice)>(&mut Input::Slice(&bytes)).unwrap()
+    };
+    let value = |cache: Vec<u8>, other, number| {
+        let choices = (Choice::Named { cache: number, kept: 5 }, Choice::Listed(number, 6));
+        (Cached { cache, other, kept: 4 }, choices.0, choices.1)
+    };
+    assert_eq!(arrives(value(vec![1], Some(2), 3)), value(vec![], None, 0));
 }
