@@ -198,7 +198,6 @@ fn do_something(pool: &Pool, random: &mut Random) {
 }
 
 #[procession::test]
-#[expect(clippy::print_stdout, reason = "a mix that hangs is known by its seed")]
 fn whatever_piles_up_gets_done() {
     let _harness = Harness::start("piles", LIMIT);
     for (seed, threads) in (1..=6).zip([1, 1, 1, 1, 2, 3]) {
