@@ -71,9 +71,9 @@ impl Ordered {
             (None, Some(StartMethod::Spawn)) => [Way::Spawn; 2],
             (None, Some(StartMethod::ForkServer)) => [Way::Template; 2],
             (None, Some(StartMethod::Fork)) => [Way::Here; 2],
-            (None, None) if preload::code().is_some() || spec.company >= COMPANY => {
-                [Way::Preferred, Way::Spawn]
-            }
+            // Who has something preloaded counts on it: a template that refuses is the answer.
+            (None, None) if preload::code().is_some() => [Way::Template, Way::Spawn],
+            (None, None) if spec.company >= COMPANY => [Way::Preferred, Way::Spawn],
             (None, None) => [Way::Fastest, Way::Spawn],
         };
         let exits = Exits::new(on_exit);
@@ -265,8 +265,7 @@ impl Exits {
 fn is_worth_another(failure: &Failure, first: Way, second: Way) -> bool {
     match failure {
         Failure::Lost { .. } => true,
-        // What was to be preloaded failed: who asked for it must hear of it.
-        Failure::Refused(_) => first != second && preload::code().is_none(),
+        Failure::Refused(_) => first != second && first != Way::Template,
         Failure::System(_) => first != second,
     }
 }
