@@ -16,7 +16,7 @@ mod stats;
 mod supervisor;
 mod wait;
 
-pub(crate) use collect::failure_of;
+pub(crate) use collect::{failure_of, payload_of};
 pub use config::{Config, Initializer};
 pub use handle::Pool;
 pub use stats::Stats;

@@ -188,8 +188,7 @@ impl Process {
     /// Takes what the child has published so far.
     fn read(&mut self) {
         while let Ok(Some(frame)) = self.lane.peek() {
-            let mut payload = Bytes::from_elem(0, frame.header.payload_bytes as usize);
-            self.lane.copy_payload_exact(&frame, &mut payload);
+            let payload = crate::pool::payload_of(&self.lane, &frame);
             self.lane.advance(&frame);
             match frame.header.kind {
                 response::HELLO => {

@@ -2,11 +2,13 @@
 
 mod batch;
 mod cell;
+mod guide;
 mod subscribers;
 
 pub(crate) use batch::Chunk;
 pub use batch::{Batch, Delivery, Mention};
 pub use cell::TaskCell;
+pub(crate) use guide::Guide;
 pub use subscribers::Subscribers;
 
 use crate::error::Error;

@@ -60,7 +60,7 @@ impl Shared {
             if let Some(place) = process.checked_sub(LAUNCHES_AHEAD)
                 && let Some(next) = ordered.pop_front()
             {
-                self.settle(inner, place, next)?;
+                self.move_in(inner, place, next)?;
             }
         }
         Ok(())
@@ -69,7 +69,7 @@ impl Shared {
     /// Launches a process into an empty place.
     pub(super) fn launch(self: &Arc<Self>, inner: &mut Inner, process: usize) -> Result<(), Error> {
         let ordered = self.order(inner, process)?;
-        self.settle(inner, process, ordered)
+        self.move_in(inner, process, ordered)
     }
 
     /// Orders the next process for a place.
@@ -96,7 +96,7 @@ impl Shared {
     }
 
     /// Gives a process its place, and its threads their first requests.
-    fn settle(
+    fn move_in(
         self: &Arc<Self>,
         inner: &mut Inner,
         process: usize,
@@ -232,8 +232,7 @@ impl Shared {
             None => process.start_failure(exit, said_hello),
         };
         inner.start_failures += if by_signal { WEIGHT_KILLED } else { WEIGHT_FAILED };
-        let running = matches!(inner.state, State::Open | State::Closed);
-        if running && (hopeless || inner.start_failures >= START_FAILURES_MAX) {
+        if !inner.state.has_ended() && (hopeless || inner.start_failures >= START_FAILURES_MAX) {
             self.break_pool(inner, error);
         }
     }

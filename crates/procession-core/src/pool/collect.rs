@@ -3,7 +3,7 @@
 //! Whoever has the lock may collect: the thread that waits for a result, a submitter that found all
 //! windows full, the supervisor.
 
-use super::inner::{Inner, State};
+use super::inner::Inner;
 use super::shared::Shared;
 use super::slot::{Phase, Slot, Target};
 use crate::attachment::Attachments;
@@ -24,16 +24,12 @@ pub(super) struct Nonsense(&'static str);
 type Checked<T> = Result<T, Nonsense>;
 
 impl Shared {
-    /// Takes every response that is there, then sends what waits; `true` when there was any
-    /// response.
-    pub(super) fn collect(&self, inner: &mut Inner) -> bool {
-        let mut any = false;
+    /// Takes every response that is there, then sends what waits.
+    pub(super) fn collect(&self, inner: &mut Inner) {
         loop {
-            let mut more = false;
             for index in 0..inner.slots.len() {
-                more |= self.collect_from(inner, index);
+                self.collect_from(inner, index);
             }
-            any |= more;
             self.dispatch(inner);
             // A worker that was asked to ring may have answered just before it was asked.
             if !self.arrange_bells(inner) {
@@ -41,16 +37,15 @@ impl Shared {
             }
         }
         inner.wake_drain_waiters();
-        any
     }
 
-    /// Takes every response of one worker; `true` when there was any.
-    pub(super) fn collect_from(&self, inner: &mut Inner, index: usize) -> bool {
+    /// Takes every response of one worker.
+    pub(super) fn collect_from(&self, inner: &mut Inner, index: usize) {
         let mut any = false;
         let mut crowded = false;
         loop {
             let slot = &mut inner.slots[index];
-            let Some(live) = &mut slot.live else { return any };
+            let Some(live) = &mut slot.live else { return };
             let frame = match live.lane.peek() {
                 Ok(Some(frame)) => frame,
                 Ok(None) => break,
@@ -68,29 +63,22 @@ impl Shared {
                 break;
             }
         }
-        if !any {
-            // It may have stepped over requests that were taken back: that says nothing.
-            let slot = &mut inner.slots[index];
-            if slot.flights.front().is_some_and(|flight| flight.target.is_none()) {
-                slot.forget_finished(|bulk| self.put_bulk(bulk));
-            }
-        }
+        let slot = &mut inner.slots[index];
         if any {
             inner.clock += 1;
-            let slot = &mut inner.slots[index];
             slot.last_active = inner.clock;
             slot.stalled = false;
-            slot.forget_finished(|bulk| self.put_bulk(bulk));
-            if crowded && let Some(live) = &mut slot.live {
-                live.lane.wake_for_space();
-            }
         }
-        any
+        // Without an answer, too: to step over requests that were taken back says nothing.
+        slot.forget_finished(|bulk| self.put_bulk(bulk));
+        if crowded && let Some(live) = &mut slot.live {
+            live.lane.wake_for_space();
+        }
     }
 }
 
 /// A frame's payload, copied out.
-fn payload_of(lane: &ParentLane, frame: &Frame) -> Bytes {
+pub(crate) fn payload_of(lane: &ParentLane, frame: &Frame) -> Bytes {
     let bytes = frame.header.payload_bytes as usize;
     let mut small = [0; SMALL_BYTES];
     match small.get_mut(..bytes) {
@@ -115,7 +103,7 @@ fn accuse(slot: &mut Slot, what: &str) {
 }
 
 fn take(inner: &mut Inner, index: usize, header: &Header, payload: Bytes) -> Checked<()> {
-    let has_ended = matches!(inner.state, State::Terminated | State::Broken(_));
+    let has_ended = inner.state.has_ended();
     match header.kind {
         // Everything has its outcome; what is answered while the worker ends is nobody's.
         response::DONE | response::PART | response::ITEM if has_ended => Ok(()),

@@ -1,7 +1,7 @@
 //! Choosing a worker: what waits goes to lanes, within windows; what waits behind a busy worker is
 //! taken back for an idle one.
 
-use super::inner::{Inner, State, Work};
+use super::inner::{Inner, Work};
 use super::shared::Shared;
 use super::slot::{Load, Phase, Request, Slot, Span, Target};
 use crate::attachment::Attachments;
@@ -324,13 +324,11 @@ impl Shared {
     fn dispatch_batch(&self, inner: &mut Inner, batch: &Arc<Batch>) -> bool {
         let workers = inner.slots.len();
         loop {
-            let Some(chunk_ns) = batch.next_chunk_ns(CHUNK_NS, INLINE_BYTES_MAX) else {
+            let Some(next) = batch.next_chunk(CHUNK_NS, INLINE_BYTES_MAX) else {
                 batch.dequeue();
                 return false;
             };
-            let request_ns = batch.item_ns().map(|_| chunk_ns);
-            let bytes = batch.uncut_bytes().min(INLINE_BYTES_MAX);
-            let demand = Demand::of(inner, request_ns, bytes);
+            let demand = Demand::of(inner, next.ns, next.bytes);
             let Some(index) = choose(inner, &demand) else { return true };
             let Some(chunk) = batch.cut(workers, CHUNK_NS, INLINE_BYTES_MAX) else { return false };
             let load = Load::Private(Bytes::from_vec(chunk.bytes));
@@ -428,7 +426,7 @@ impl Shared {
     pub(super) fn arrange_bells(&self, inner: &mut Inner) -> bool {
         let waiting = !inner.injector.is_empty();
         let worth = worth_taking_back(inner);
-        let has_ended = !matches!(inner.state, State::Open | State::Closed);
+        let has_ended = inner.state.has_ended();
         let mut changed = false;
         for slot in &mut inner.slots {
             let unfinished = slot.unfinished;
@@ -447,10 +445,8 @@ impl Shared {
             } else if waiting && !inner.is_attended {
                 let middle = slot.flights.get(slot.flights.len() / 2);
                 BellRequest::At(middle.map_or(live.lane.request_tail(), |flight| flight.pushed.end))
-            } else if waiting {
-                // Somebody will most likely have looked by then.
-                BellRequest::At(live.lane.request_tail())
-            } else if worth && unfinished > 0 {
+            } else if waiting || worth && unfinished > 0 {
+                // If something waits, somebody will most likely have looked by then.
                 BellRequest::At(live.lane.request_tail())
             } else {
                 BellRequest::Never

@@ -27,6 +27,13 @@ pub(super) enum State {
     Broken(Error),
 }
 
+impl State {
+    /// Whether everything has its outcome, because the pool was terminated or cannot go on.
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(self, Self::Terminated | Self::Broken(_))
+    }
+}
+
 /// What waits in the injector.
 #[derive(Debug)]
 pub(super) enum Work {

@@ -121,8 +121,8 @@ pub(super) struct Slot {
     pub(super) protocol_error: Option<String>,
     /// When it last answered, in collections of the pool: the latest is the warmest.
     pub(super) last_active: u64,
-    /// It has not answered for a while although it has more than one request: what it runs is
-    /// longer than the mean says.
+    /// It has not answered for a while although it has something to do: what it runs is longer than
+    /// the mean says.
     pub(super) stalled: bool,
     /// What `last_active` was when the supervisor last looked.
     pub(super) active_at_check: u64,
@@ -239,7 +239,8 @@ impl Slot {
         None
     }
 
-    /// Sends a single task without attachments straight from the encoder's memory; `false` when there is no room.
+    /// Sends a single task without attachments straight from the encoder's memory; `false` when there
+    /// is no room.
     pub(super) fn send_task(
         &mut self,
         code: Code,

@@ -8,6 +8,7 @@ use super::bootstrap::{self, REFUSED};
 use crate::face::{self, Code};
 use crate::message::{OrderHead, Parcel};
 use crate::payload::{Input, Output};
+use crate::worker::panic_hook::message_of;
 use procession_os::control::{Control, Received};
 use procession_os::copy::{self, Copied};
 use procession_os::handle::Handle;
@@ -86,11 +87,7 @@ fn run_preload(code: Code) -> Result<(), String> {
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(format!("the preload function cannot be called: {error}")),
-        Err(payload) => {
-            let text = payload.downcast_ref::<&str>().copied();
-            let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-            Err(format!("the preload function panicked: {}", text.unwrap_or("without a message")))
-        }
+        Err(payload) => Err(format!("the preload function panicked: {}", message_of(&*payload))),
     }
 }
 

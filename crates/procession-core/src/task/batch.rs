@@ -3,7 +3,7 @@
 //! The caller pushes encoded items; the scheduler cuts chunks off the front, as large as the
 //! measured time of an item says; what comes back is delivered in pieces that name their items.
 
-use super::Subscribers;
+use super::{Guide, Subscribers};
 use crate::attachment::Attachments;
 use crate::error::Error;
 use crate::face::Code;
@@ -16,7 +16,6 @@ use std::task::Waker;
 #[derive(Debug)]
 pub struct Batch {
     code: Code,
-    chunk_items: Option<usize>,
     inner: Mutex<Inner>,
 }
 
@@ -41,7 +40,7 @@ struct Inner {
     queued: bool,
     given_up: Option<Error>,
     deliveries: VecDeque<Delivery>,
-    item_ns: Option<f64>,
+    guide: Guide,
     subscribers: Subscribers,
     failure_unseen: Option<Error>,
 }
@@ -50,6 +49,11 @@ impl Inner {
     /// Whether every item has its outcome and no more will come.
     fn is_done(&self) -> bool {
         self.sealed && self.finished == self.pushed
+    }
+
+    /// Bytes of the items not yet cut.
+    fn uncut_bytes(&self) -> usize {
+        self.bytes.len() - self.bytes_at
     }
 
     /// Whether something waits to be taken, or nothing more will come.
@@ -129,6 +133,15 @@ pub enum Delivery {
     },
 }
 
+/// What can be said of a chunk before it is cut.
+#[derive(Debug)]
+pub(crate) struct NextChunk {
+    /// Nanoseconds that it will take; `None` before an item was measured.
+    pub(crate) ns: Option<f64>,
+    /// Bytes that it may have, unless a single item is larger.
+    pub(crate) bytes: usize,
+}
+
 /// Some items of a batch, cut for one worker.
 #[derive(Debug)]
 pub(crate) struct Chunk {
@@ -159,7 +172,8 @@ impl Chunk {
 impl Batch {
     /// An empty batch of calls of `code`; `chunk_items` overrides the measured chunk size.
     pub fn new(code: Code, chunk_items: Option<usize>) -> Self {
-        Self { code, chunk_items, inner: Mutex::default() }
+        let inner = Inner { guide: Guide::new(chunk_items), ..Inner::default() };
+        Self { code, inner: Mutex::new(inner) }
     }
 
     /// What the items are arguments of.
@@ -217,36 +231,25 @@ impl Batch {
 
     /// Nanoseconds that an item takes, as measured; `None` before the first came back.
     pub fn item_ns(&self) -> Option<f64> {
-        self.inner.lock().item_ns
+        self.inner.lock().guide.item_ns()
     }
 
-    /// How many nanoseconds the next chunk will take, as far as that is known; `None` when nothing
-    /// is left to cut.
-    pub(crate) fn next_chunk_ns(&self, target_ns: f64, bytes_max: usize) -> Option<f64> {
+    /// What the next chunk will be like; `None` when nothing is left to cut.
+    pub(crate) fn next_chunk(&self, target_ns: f64, bytes_max: usize) -> Option<NextChunk> {
         let inner = self.inner.lock();
         if inner.lengths.is_empty() {
             return None;
         }
-        let Some(item_ns) = inner.item_ns else { return Some(target_ns) };
-        let item_bytes = (inner.bytes.len() - inner.bytes_at) / inner.lengths.len();
-        let fitting_ns = (bytes_max / item_bytes.max(1)) as f64 * item_ns;
-        Some(match self.chunk_items {
+        let uncut_bytes = inner.uncut_bytes();
+        let ns = inner.guide.item_ns().map(|item_ns| match inner.guide.chunk_items() {
             Some(items) => items as f64 * item_ns,
-            None => target_ns.min(fitting_ns.max(item_ns)),
-        })
-    }
-
-    /// How many items the next chunk should have: as many as fill `target_ns`, no more than an even
-    /// share of half of what is left once the end is in sight, one until the first was measured.
-    fn chunk_size(&self, inner: &Inner, workers: usize, target_ns: f64) -> usize {
-        if let Some(items) = self.chunk_items {
-            return items.max(1);
-        }
-        let Some(item_ns) = inner.item_ns else { return 1 };
-        let by_time = (target_ns / item_ns.max(1.0)) as usize;
-        let by_share =
-            if inner.sealed { inner.lengths.len() / (2 * workers.max(1)) } else { usize::MAX };
-        by_time.min(by_share).max(1)
+            None => {
+                let item_bytes = uncut_bytes / inner.lengths.len();
+                let fitting_ns = (bytes_max / item_bytes.max(1)) as f64 * item_ns;
+                target_ns.min(fitting_ns.max(item_ns))
+            }
+        });
+        Some(NextChunk { ns, bytes: uncut_bytes.min(bytes_max) })
     }
 
     /// Notes that the batch is put into the injector; `false` when it need not be.
@@ -265,7 +268,8 @@ impl Batch {
     /// Cuts the next chunk; `bytes_max` bounds it unless a single item is larger.
     pub(crate) fn cut(&self, workers: usize, target_ns: f64, bytes_max: usize) -> Option<Chunk> {
         let mut inner = self.inner.lock();
-        let items_max = self.chunk_size(&inner, workers, target_ns);
+        let left = inner.sealed.then_some(inner.lengths.len());
+        let items_max = inner.guide.next(target_ns, left, workers);
         let start = inner.bytes_at;
         let (mut count, mut end) = (0, start);
         let mut attachments = Attachments::default();
@@ -298,12 +302,7 @@ impl Batch {
 
     /// Learns that `count` items took `ns` in all.
     pub(crate) fn measure(&self, count: u64, ns: u64) {
-        if count > 0 {
-            let mut inner = self.inner.lock();
-            let sample = ns as f64 / count as f64;
-            inner.item_ns =
-                Some(inner.item_ns.map_or(sample, |known| (known * 3.0 + sample) / 4.0));
-        }
+        self.inner.lock().guide.measure(count, ns as f64);
     }
 
     /// Hands a piece of the outcome over; gives the waker that is due.
@@ -377,8 +376,7 @@ impl Batch {
 
     /// Bytes of the items that were pushed and not yet cut into chunks.
     pub fn uncut_bytes(&self) -> usize {
-        let inner = self.inner.lock();
-        inner.bytes.len() - inner.bytes_at
+        self.inner.lock().uncut_bytes()
     }
 
     /// Runs `change` on the subscribers unless there is news (`false`).

@@ -7,7 +7,7 @@ use super::outcome::{Deliveries, Goal, Outcome};
 use super::queue::Entry;
 use super::worker;
 use crate::error::{Error, Result};
-use crate::task::Subscribers;
+use crate::task::{Guide, Subscribers};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::fmt;
@@ -23,7 +23,6 @@ pub(super) struct Batch<F, A, R> {
     pool: u64,
     threads: usize,
     function: F,
-    chunk_items: Option<usize>,
     inner: Mutex<Inner<A, R>>,
 }
 
@@ -42,7 +41,7 @@ struct Inner<A, R> {
     queued: bool,
     given_up: Option<Error>,
     deliveries: VecDeque<Delivery<R>>,
-    item_ns: Option<f64>,
+    guide: Guide,
     /// Who wants to know of every delivery, and who of the last.
     news: Subscribers,
     whole: Subscribers,
@@ -130,20 +129,14 @@ where
             queued: false,
             given_up: None,
             deliveries: VecDeque::new(),
-            item_ns: None,
+            guide: Guide::new(chunk_items),
             news: Subscribers::default(),
             whole: Subscribers::default(),
             failure_unseen: None,
             has_failed: false,
             is_taken: false,
         };
-        Self {
-            pool: engine.id,
-            threads: engine.config.threads,
-            function,
-            chunk_items,
-            inner: Mutex::new(inner),
-        }
+        Self { pool: engine.id, threads: engine.config.threads, function, inner: Mutex::new(inner) }
     }
 
     /// Puts the batch into the queue if it has to stand there.
@@ -156,25 +149,12 @@ where
         }
     }
 
-    /// How many items the next chunk should have: as many as fill the time of a chunk, no more than
-    /// an even share of half of what is left once the end is in sight, one until the first was
-    /// measured.
-    fn chunk_size(&self, inner: &Inner<A, R>) -> usize {
-        if let Some(items) = self.chunk_items {
-            return items.max(1);
-        }
-        let Some(item_ns) = inner.item_ns else { return 1 };
-        let by_time = (CHUNK_NS / item_ns.max(1.0)) as usize;
-        let by_share =
-            if inner.sealed { inner.items.len() / (2 * self.threads) } else { usize::MAX };
-        by_time.min(by_share).max(1)
-    }
-
     fn cut(&self, inner: &mut Inner<A, R>) -> Option<Chunk<A>> {
         if let Some(chunk) = inner.shared.pop() {
             return Some(chunk);
         }
-        let count = self.chunk_size(inner).min(inner.items.len());
+        let left = inner.sealed.then_some(inner.items.len());
+        let count = inner.guide.next(CHUNK_NS, left, self.threads).min(inner.items.len());
         if count == 0 {
             return None;
         }
@@ -203,9 +183,7 @@ where
         self.count(engine, place, &made);
         let wakers = {
             let mut inner = self.inner.lock();
-            let sample = made.took.as_nanos() as f64 / made.ran as f64;
-            let mean = inner.item_ns.map_or(sample, |known| (known * 3.0 + sample) / 4.0);
-            inner.item_ns = Some(mean);
+            inner.guide.measure(made.ran, made.took.as_nanos() as f64);
             inner.deliver(made.deliveries);
             inner.wake()
         };
@@ -347,7 +325,7 @@ where
     }
 
     fn item_ns(&self) -> Option<f64> {
-        self.inner.lock().item_ns
+        self.inner.lock().guide.item_ns()
     }
 
     fn abandon(&self, pool: &Threads) {

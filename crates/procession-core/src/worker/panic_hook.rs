@@ -50,7 +50,8 @@ fn report(panic: &PanicHookInfo<'_>) -> PanicReport {
     }
 }
 
-fn message_of(payload: &(dyn Any + Send)) -> String {
+/// What a panic says.
+pub(crate) fn message_of(payload: &(dyn Any + Send)) -> String {
     if let Some(text) = payload.downcast_ref::<&str>() {
         (*text).to_owned()
     } else if let Some(text) = payload.downcast_ref::<String>() {

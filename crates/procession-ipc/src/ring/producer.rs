@@ -79,7 +79,12 @@ impl Producer {
     /// Whether a frame with `bytes` of payload could be pushed now.
     #[inline]
     pub fn has_room(&self, bytes: usize) -> bool {
-        let slots = slots_for(bytes);
+        self.fits(slots_for(bytes))
+    }
+
+    /// Whether `slots` side by side are free, at the tail or behind the end of its lap.
+    #[inline]
+    fn fits(&self, slots: u32) -> bool {
         let free = self.ring.slots - self.tail.wrapping_sub(self.free_to);
         let lap = self.ring.slots_to_lap_end(self.tail);
         if slots <= lap { slots <= free } else { lap + slots <= free }
@@ -93,19 +98,19 @@ impl Producer {
     #[inline]
     fn room_at_tail(&mut self, slots: u32) -> Option<usize> {
         assert!(slots <= self.ring.slots / 2, "a frame of {slots} slots may never fit");
-        let free = self.ring.slots - self.tail.wrapping_sub(self.free_to);
-        let lap = self.ring.slots_to_lap_end(self.tail);
-        if slots <= lap {
-            return (slots <= free).then(|| self.ring.slot_at(self.tail));
-        }
-        self.room_in_next_lap(slots, lap, free)
-    }
-
-    #[cold]
-    fn room_in_next_lap(&mut self, slots: u32, lap: u32, free: u32) -> Option<usize> {
-        if lap + slots > free {
+        if !self.fits(slots) {
             return None;
         }
+        let lap = self.ring.slots_to_lap_end(self.tail);
+        if slots > lap {
+            self.skip(lap);
+        }
+        Some(self.ring.slot_at(self.tail))
+    }
+
+    /// Publishes a frame that fills the rest of the lap.
+    #[cold]
+    fn skip(&mut self, lap: u32) {
         let skip = Header {
             kind: KIND_SKIP,
             payload_bytes: (lap as usize * crate::layout::SLOT_BYTES - HEADER_BYTES) as u32,
@@ -113,7 +118,6 @@ impl Producer {
         };
         self.segment.copy_in(self.ring.slot_at(self.tail), &skip.to_bytes());
         self.advance(lap);
-        Some(self.ring.slot_at(self.tail))
     }
 
     #[inline]
