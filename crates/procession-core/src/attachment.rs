@@ -1,18 +1,23 @@
-//! Memory that is put once and shared with every process that gets to hear of it.
+//! Memory that is shared with every process that gets to hear of it.
 //!
-//! An attachment is [frozen](procession_os::frozen) memory with an id. A payload mentions it by the id
+//! An attachment is memory with an id: [frozen](procession_os::frozen), written once and read where it lies;
+//! or [commons], which all who have it write. A payload mentions it by the id
 //! alone; whoever sends that payload has it with it, as [`Attachments`], and makes sure that the memory
 //! itself has gone to the process before, once, over the control channel. There it stands in the
 //! registry, for all payloads to come, until its maker says that the last handle is gone.
 
+pub mod arena;
+pub mod commons;
 mod registry;
 
 pub(crate) use registry::{Source, connect, note_loss, receive, release};
 pub use registry::{Unknown, find};
 
 use crate::start::Link;
+use commons::Commons;
 use parking_lot::Mutex;
 use procession_os::frozen::Frozen;
+use procession_os::handle::{BorrowedHandle, Handle};
 use serde::{Deserialize, Serialize};
 use std::any::Any;
 use std::hash::{BuildHasher, RandomState};
@@ -32,8 +37,7 @@ pub type FaceValue = Arc<dyn Any + Send + Sync>;
 pub struct Attachment {
     id: u64,
     tag: u64,
-    bytes: usize,
-    memory: Frozen,
+    content: Content,
     /// The process that made it; `None` where it was received.
     maker: Option<u32>,
     /// What its contents mention, and what that mentions: goes ahead of it.
@@ -42,6 +46,15 @@ pub struct Attachment {
     value: Mutex<Option<Weak<dyn Any + Send + Sync>>>,
     /// Who has it, to be told of its end.
     receivers: Mutex<Vec<Weak<Link>>>,
+}
+
+/// What an attachment is.
+#[derive(Debug)]
+enum Content {
+    /// So many bytes that never change.
+    Frozen(Frozen, usize),
+    /// Memory that everybody may write.
+    Commons(Commons),
 }
 
 impl Attachment {
@@ -64,22 +77,36 @@ impl Attachment {
         let memory = Frozen::create("procession-shared", bytes.max(1), |all| {
             fill(&mut all[..bytes]);
         })?;
+        Ok(Self::enter(tag, Content::Frozen(memory, bytes), nested))
+    }
+
+    /// Makes an attachment of so many zeros that all who have it may write, behind the
+    /// [roster](procession_ipc::roster) of those who do; other handles of the system go with it.
+    ///
+    /// # Errors
+    /// When the system is out of memory or descriptors, or there are too many handles.
+    pub fn create_commons(tag: u64, bytes: usize, handles: Vec<Handle>) -> io::Result<Arc<Self>> {
+        let commons = Commons::create(bytes, handles)?;
+        Ok(Self::enter(tag, Content::Commons(commons), Vec::new()))
+    }
+
+    /// Makes one known that this process has made.
+    fn enter(tag: u64, content: Content, nested: Vec<Arc<Self>>) -> Arc<Self> {
         let maker = Some(std::process::id());
-        let attachment = Arc::new(Self::new(fresh_id(), tag, bytes, memory, maker, nested));
+        let attachment = Arc::new(Self::new(fresh_id(), tag, content, maker, nested));
         registry::enter(&attachment);
-        Ok(attachment)
+        attachment
     }
 
     fn new(
         id: u64,
         tag: u64,
-        bytes: usize,
-        memory: Frozen,
+        content: Content,
         maker: Option<u32>,
         nested: Vec<Arc<Self>>,
     ) -> Self {
         let (value, receivers) = (Mutex::default(), Mutex::default());
-        Self { id, tag, bytes, memory, maker, nested, value, receivers }
+        Self { id, tag, content, maker, nested, value, receivers }
     }
 
     /// By what payloads mention it: no other attachment of the program, of its workers, or of those
@@ -93,9 +120,20 @@ impl Attachment {
         self.tag
     }
 
-    /// The contents, from the start of a page on. They never change.
+    /// The contents, from the start of a page on, which never change; nothing where they may.
     pub fn contents(&self) -> &[u8] {
-        &self.memory.as_slice()[..self.bytes]
+        match &self.content {
+            Content::Frozen(memory, bytes) => &memory.as_slice()[..*bytes],
+            Content::Commons(_) => &[],
+        }
+    }
+
+    /// The contents, if everybody may write them.
+    pub fn commons(&self) -> Option<&Commons> {
+        match &self.content {
+            Content::Frozen(..) => None,
+            Content::Commons(commons) => Some(commons),
+        }
     }
 
     /// Whether the process that this one works for knows it: it has sent it, or was this very process
@@ -128,12 +166,19 @@ impl Attachment {
     /// How a parcel speaks of it.
     pub(crate) fn label(&self) -> Label {
         let nested = self.nested.iter().map(|attachment| attachment.id).collect();
-        Label { id: self.id, tag: self.tag, bytes: self.bytes as u64, nested }
+        let (bytes, more) = match &self.content {
+            Content::Frozen(_, bytes) => (*bytes as u64, None),
+            Content::Commons(commons) => (0, Some(commons.handles().len())),
+        };
+        Label { id: self.id, tag: self.tag, bytes, more, nested }
     }
 
-    /// The memory, to be sent.
-    pub(crate) fn memory(&self) -> &Frozen {
-        &self.memory
+    /// What is to be sent: the memory first.
+    pub(crate) fn handles(&self) -> Vec<BorrowedHandle<'_>> {
+        match &self.content {
+            Content::Frozen(memory, _) => vec![memory.handle()],
+            Content::Commons(commons) => commons.all_handles().collect(),
+        }
     }
 
     /// Notes a process that has it now.
@@ -162,8 +207,10 @@ pub struct Label {
     pub id: u64,
     /// What its contents are, to the face.
     pub tag: u64,
-    /// How many bytes.
+    /// How many bytes, if they never change.
     pub bytes: u64,
+    /// How many handles come behind the memory's; `None` if it is frozen.
+    pub more: Option<usize>,
     /// The ids of all that its contents mention; they went ahead.
     pub nested: Vec<u64>,
 }

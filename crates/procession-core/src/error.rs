@@ -1,23 +1,29 @@
 //! What can go wrong, with the evidence.
 
+mod travel;
+
+use crate::limits::Bytes;
 use crate::message::PanicReport;
 use procession_os::process::Exit;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A result whose error is procession's.
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Why a task, a process or a pool failed. Cheap to clone; [`Display`](fmt::Display) tells the
-/// whole story in a line, the methods tell its parts.
+/// whole story in a line, the methods tell its parts. A task may return one: it travels as it is.
 #[derive(Clone)]
 pub struct Error {
     fault: Arc<Fault>,
 }
 
 /// A worker as errors name it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerId {
     /// Its name, such as `PoolWorker-1`.
     pub name: String,
@@ -27,6 +33,27 @@ pub struct WorkerId {
     pub index: u32,
     /// Which life in that place, from 1.
     pub generation: u32,
+    /// The hard limit of its private memory, if it has one.
+    pub memory_limit_bytes: Option<u64>,
+}
+
+impl WorkerId {
+    /// What is to be said of its end beside how it ended: an allocation that a limit refused aborts a
+    /// Rust program, and C that does not check for it crashes.
+    fn cause_of(&self, exit: Exit) -> Option<MemoryLimit> {
+        let Exit::Signal { number, .. } = exit else { return None };
+        let is_suspect = matches!(procession_os::signal::name(number), Some("SIGABRT" | "SIGSEGV"));
+        self.memory_limit_bytes.filter(|_| is_suspect).map(MemoryLimit)
+    }
+}
+
+/// A limit that a worker probably hit.
+struct MemoryLimit(u64);
+
+impl fmt::Display for MemoryLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "; it probably hit its memory limit of {}", Bytes(self.0))
+    }
 }
 
 impl fmt::Display for WorkerId {
@@ -36,19 +63,68 @@ impl fmt::Display for WorkerId {
 }
 
 /// The cause of an [`Error`].
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Fault {
-    Panicked { worker: Option<WorkerId>, report: PanicReport },
-    WorkerLost { worker: WorkerId, exit: Exit },
-    Codec { message: String },
+    Panicked {
+        worker: Option<WorkerId>,
+        report: PanicReport,
+    },
+    WorkerLost {
+        worker: WorkerId,
+        #[serde(with = "travel::ExitTravels")]
+        exit: Exit,
+        why: Option<String>,
+    },
+    Codec {
+        message: String,
+    },
     Terminated,
     Closed,
-    TimedOut { what: &'static str },
-    Broken { why: String, worker: Option<WorkerId>, exit: Option<Exit>, cause: Option<Error> },
-    Protocol { worker: WorkerId, what: String },
-    Refused { what: String },
-    System { what: String, source: io::Error },
-    Usage { what: String },
+    TimedOut {
+        what: Cow<'static, str>,
+    },
+    Overdue {
+        worker: WorkerId,
+        limit: Duration,
+    },
+    Cancelled {
+        worker: Option<WorkerId>,
+    },
+    Broken {
+        why: String,
+        worker: Option<WorkerId>,
+        #[serde(with = "travel::exit")]
+        exit: Option<Exit>,
+        cause: Option<Error>,
+    },
+    /// The last of so many workers in one place that died with nothing to do, and what it had said that
+    /// made no sense, if it was killed for that.
+    Dying {
+        worker: WorkerId,
+        #[serde(with = "travel::ExitTravels")]
+        exit: Exit,
+        deaths: u32,
+        protocol: Option<String>,
+    },
+    Protocol {
+        worker: WorkerId,
+        what: String,
+    },
+    Refused {
+        what: String,
+    },
+    System {
+        what: String,
+        #[serde(with = "travel::system")]
+        source: io::Error,
+    },
+    Usage {
+        what: String,
+    },
+    /// Of a barrier that so many were to come to.
+    BrokenBarrier {
+        parties: u32,
+    },
 }
 
 impl Error {
@@ -75,6 +151,18 @@ impl Error {
         Self::new(Fault::Usage { what: what.into() })
     }
 
+    /// A barrier at which nobody waits any more.
+    #[cold]
+    pub fn broken_barrier(parties: u32) -> Self {
+        Self::new(Fault::BrokenBarrier { parties })
+    }
+
+    /// A barrier is broken: somebody waited too long at it, died there, or broke it on purpose; it stays so
+    /// until it is reset.
+    pub fn is_broken_barrier(&self) -> bool {
+        matches!(*self.fault, Fault::BrokenBarrier { .. })
+    }
+
     /// The operating system refused something.
     #[cold]
     pub fn system(what: impl Into<String>, source: io::Error) -> Self {
@@ -84,7 +172,7 @@ impl Error {
     /// A wait that ran out of time.
     #[cold]
     pub fn timed_out(what: &'static str) -> Self {
-        Self::new(Fault::TimedOut { what })
+        Self::new(Fault::TimedOut { what: Cow::Borrowed(what) })
     }
 
     /// A panic with its report.
@@ -103,9 +191,15 @@ impl Error {
         matches!(*self.fault, Fault::WorkerLost { .. })
     }
 
-    /// Time ran out: the wait's, or the task's.
+    /// Time ran out: the wait's, or the task's. If it was the task's, this is its outcome, and the
+    /// error names the [worker](Self::worker); after a wait of yours the task goes on.
     pub fn is_timed_out(&self) -> bool {
-        matches!(*self.fault, Fault::TimedOut { .. })
+        matches!(*self.fault, Fault::TimedOut { .. } | Fault::Overdue { .. })
+    }
+
+    /// The task was cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(*self.fault, Fault::Cancelled { .. })
     }
 
     /// Arguments or result could not be encoded or decoded.
@@ -123,10 +217,11 @@ impl Error {
         matches!(*self.fault, Fault::Closed)
     }
 
-    /// The pool, or the process, could not be started, for a reason that trying again does not
-    /// mend.
+    /// The pool cannot go on, or the process could not be started, for a reason that trying again does not
+    /// mend: after three failed starts in a row (twelve, if they were killed by signals), or twelve
+    /// workers in one place (forty-eight) that died within ten seconds with nothing to do.
     pub fn is_broken(&self) -> bool {
-        matches!(*self.fault, Fault::Broken { .. })
+        matches!(*self.fault, Fault::Broken { .. } | Fault::Dying { .. })
     }
 
     /// The worker sent what no worker of this build sends; it was killed.
@@ -144,8 +239,13 @@ impl Error {
     fn worker_id(&self) -> Option<&WorkerId> {
         match &*self.fault {
             Fault::Broken { worker: None, cause: Some(cause), .. } => cause.worker_id(),
-            Fault::Panicked { worker, .. } | Fault::Broken { worker, .. } => worker.as_ref(),
-            Fault::WorkerLost { worker, .. } | Fault::Protocol { worker, .. } => Some(worker),
+            Fault::Panicked { worker, .. }
+            | Fault::Broken { worker, .. }
+            | Fault::Cancelled { worker } => worker.as_ref(),
+            Fault::WorkerLost { worker, .. }
+            | Fault::Protocol { worker, .. }
+            | Fault::Dying { worker, .. }
+            | Fault::Overdue { worker, .. } => Some(worker),
             _ => None,
         }
     }
@@ -164,6 +264,7 @@ impl Error {
         match &*self.fault {
             Fault::WorkerLost { exit, .. } => Some(exit),
             Fault::Broken { exit, .. } => exit.as_ref(),
+            Fault::Dying { exit, .. } => Some(exit),
             _ => None,
         }
     }
@@ -225,23 +326,50 @@ impl fmt::Display for Error {
                 }
                 write!(f, ": {}", report.message)
             }
-            Fault::WorkerLost { worker, exit } => {
-                write!(f, "the worker died while it ran this task: {worker} ended with {exit}")
+            Fault::WorkerLost { worker, exit, why } => {
+                write!(f, "the worker died while it ran this task: {worker} ended with {exit}")?;
+                match why {
+                    Some(why) => write!(f, " ({why})"),
+                    None => worker.cause_of(*exit).map_or(Ok(()), |cause| write!(f, "{cause}")),
+                }
             }
             Fault::Codec { message } => f.write_str(message),
             Fault::Terminated => write!(f, "the pool was terminated before the task was done"),
             Fault::Closed => write!(f, "the pool is closed and takes no more tasks"),
             Fault::TimedOut { what } => write!(f, "{what} timed out"),
+            Fault::Overdue { worker, limit } => {
+                write!(f, "the task took longer than its limit of {limit:?} on {worker}")
+            }
+            Fault::Cancelled { worker: None } => {
+                write!(f, "the task was cancelled before it had begun")
+            }
+            Fault::Cancelled { worker: Some(worker) } => {
+                write!(
+                    f,
+                    "the task was cancelled while it ran on {worker}, which was killed for it"
+                )
+            }
             Fault::Broken { why, worker, exit, cause } => {
                 write!(f, "cannot start workers: {why}")?;
                 if let Some(worker) = worker {
                     write!(f, "; {worker}")?;
                     if let Some(exit) = exit {
                         write!(f, " ended with {exit}")?;
+                        worker.cause_of(*exit).map_or(Ok(()), |cause| write!(f, "{cause}"))?;
                     }
                 }
                 // The evidence belongs to the line: most programs print nothing but this.
                 cause.as_ref().map_or(Ok(()), |cause| write!(f, ": {cause}"))
+            }
+            Fault::Dying { worker, exit, deaths, protocol } => {
+                write!(
+                    f,
+                    "cannot keep workers alive: {worker} ended with {exit} soon after it was ready, \
+                     with nothing to do; {deaths} in a row have in its place"
+                )?;
+                protocol.as_ref().map_or(Ok(()), |what| {
+                    write!(f, "; it was killed for what no worker of this build sends ({what})")
+                })
             }
             Fault::Protocol { worker, what } => {
                 write!(
@@ -251,6 +379,11 @@ impl fmt::Display for Error {
             }
             Fault::Refused { what } | Fault::Usage { what } => f.write_str(what),
             Fault::System { what, source } => write!(f, "{what}: {source}"),
+            Fault::BrokenBarrier { parties } => write!(
+                f,
+                "the barrier for {parties} is broken: somebody waited too long at it, died there, or \
+                 broke it on purpose; `reset` mends it"
+            ),
         }
     }
 }

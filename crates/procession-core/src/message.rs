@@ -6,13 +6,15 @@
 
 use crate::attachment::Label;
 use crate::face::Code;
+use crate::limits::WorkerLimits;
 use serde::{Deserialize, Serialize};
 
 /// Frames from the parent.
 pub mod request {
-    /// Calls `word` with the payload's arguments.
+    /// Calls `word` with the payload's arguments; `extra` as from [`extra`] for no items.
     pub const TASK: u16 = 1;
-    /// Calls `word` for each of the `extra` items in the payload, each behind its length (`u32`).
+    /// Calls `word` for each of the items in the payload, each behind its length (`u32`); `extra` says
+    /// how many, see [`extra`].
     pub const CHUNK: u16 = 2;
     /// Calls `word` once before any task; the worker is ready when it returns.
     pub const INITIALIZE: u16 = 3;
@@ -20,6 +22,16 @@ pub mod request {
     pub const BEGIN: u16 = 4;
     /// Exit.
     pub const STOP: u16 = 5;
+
+    /// What stands in `extra`: how many items, and how many attempts there were before this one.
+    pub fn extra(items: u64, attempts_before: u32) -> u64 {
+        u64::from(attempts_before) << 32 | items & 0xffff_ffff
+    }
+
+    /// What [`extra`] was made of.
+    pub fn split_extra(extra: u64) -> (u64, u32) {
+        (extra & 0xffff_ffff, (extra >> 32) as u32)
+    }
 
     /// Something has gone ahead over the control channel that the frame's payload mentions.
     pub const FLAG_PARCEL: u16 = 2;
@@ -40,6 +52,9 @@ pub mod response {
     pub const PART: u16 = 5;
     /// The result of the next item of a chunk, alone, in a bulk segment.
     pub const ITEM: u16 = 6;
+    /// The worker is to be replaced, and begins nothing more on this lane. What is left of the chunk
+    /// whose sequence this is was not begun either; none if that is 0.
+    pub const RETIRE: u16 = 7;
 
     /// The frame's chunk is finished with it.
     pub const FLAG_LAST: u16 = 2;
@@ -93,6 +108,24 @@ impl<'a> Record<'a> {
     }
 }
 
+/// When a worker of a pool is replaced although nothing is wrong with its process.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retirement {
+    /// After so many tasks: never are more than that run in one process.
+    pub tasks_max: Option<u64>,
+    /// Once it has more private memory than this between two tasks.
+    pub memory_bytes_max: Option<u64>,
+    /// After a task that panicked.
+    pub on_panic: bool,
+}
+
+impl Retirement {
+    /// Whether a worker may ever be replaced for one of these reasons.
+    pub fn is_possible(&self) -> bool {
+        *self != Self::default()
+    }
+}
+
 /// What kind of child this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Role {
@@ -116,6 +149,10 @@ pub struct Boot {
     pub generation: u32,
     /// How many threads run tasks, each on a lane of its own; at least 1.
     pub threads: u32,
+    /// What it may use of the machine.
+    pub limits: WorkerLimits,
+    /// When it is to be replaced, as far as it sees that itself.
+    pub retirement: Retirement,
 }
 
 /// What an order to a template says first.

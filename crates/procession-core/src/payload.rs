@@ -22,14 +22,6 @@ pub trait BulkSource {
 
     /// Takes a segment back that was not used after all.
     fn put_bulk(&self, bulk: Bulk);
-
-    /// A segment filled with `bytes`, or `None` when there is none to be had now.
-    fn fill_bulk(&self, bytes: &[u8]) -> Option<Bulk> {
-        let mut bulk = self.take_bulk(bytes.len())?;
-        let fits = bulk.append(bytes);
-        assert!(fits, "the segment was made for these bytes");
-        Some(bulk)
-    }
 }
 
 /// What an encoder writes into. Small data gathers in private memory; large plain data goes
@@ -40,6 +32,10 @@ pub struct Output<'a> {
     source: Option<&'a dyn BulkSource>,
     attachments: Vec<Arc<Attachment>>,
 }
+
+/// There is no memory for what is to be encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoMemory;
 
 /// A finished [`Output`].
 #[derive(Debug)]
@@ -97,15 +93,23 @@ impl<'a> Output<'a> {
     }
 
     /// Appends plain data. From the inline limit on it goes straight into a bulk segment.
+    ///
+    /// # Errors
+    /// When there is no shared memory for it, and no private either. Nothing was written then.
     #[inline]
-    pub fn put_slice(&mut self, slice: &[u8]) {
+    pub fn put_slice(&mut self, slice: &[u8]) -> Result<(), NoMemory> {
         let large = self.bulk.is_some() || self.bytes.len() + slice.len() > INLINE_BYTES_MAX;
         if large && slice.len() > INLINE_BYTES_MAX / 4 && self.spill(slice.len()) {
             let fits = self.bulk.as_mut().is_some_and(|bulk| bulk.append(slice));
             debug_assert!(fits, "spill made room");
         } else {
+            if large {
+                // A refused allocation aborts the program; here it is an error.
+                self.bytes.try_reserve(slice.len()).map_err(|_| NoMemory)?;
+            }
             self.bytes.extend_from_slice(slice);
         }
+        Ok(())
     }
 
     /// Moves what is in private memory to a bulk segment with room for `more` bytes; `false` when
@@ -230,15 +234,32 @@ impl Receipt {
         Some(Self { view, bytes, _loan: loan })
     }
 
-    /// Copies the payload to private memory.
-    pub fn to_vec(&self) -> Vec<u8> {
+    /// Bytes of payload.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Copies the payload to private memory; `None` when there is none for so much.
+    pub fn to_vec(&self) -> Option<Vec<u8>> {
         self.copy_from(0)
     }
 
     #[cold]
-    fn copy_from(&self, at: usize) -> Vec<u8> {
+    fn copy_from(&self, at: usize) -> Option<Vec<u8>> {
         self.view.to_vec(at, self.bytes - at)
     }
+}
+
+/// Why nothing was read from an [`Input`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unread {
+    /// Fewer bytes remain.
+    TooShort,
+    /// There is no memory for so many bytes.
+    NoMemory {
+        /// How many.
+        bytes: usize,
+    },
 }
 
 /// What a decoder reads from.
@@ -265,14 +286,18 @@ impl Input<'_> {
 
     /// All the remaining bytes. Copies them out of a bulk segment first: nothing is decoded from
     /// memory that a peer can write.
+    ///
+    /// # Errors
+    /// [`Unread::NoMemory`] when there is none for the copy.
     #[inline]
-    pub fn slice(&mut self) -> &[u8] {
+    pub fn slice(&mut self) -> Result<&[u8], Unread> {
         if let Self::Bulk(receipt, at) = self {
-            *self = Self::Copy(receipt.copy_from(*at), 0);
+            let bytes = receipt.bytes - *at;
+            *self = Self::Copy(receipt.copy_from(*at).ok_or(Unread::NoMemory { bytes })?, 0);
         }
         match self {
-            Self::Slice(bytes) => bytes,
-            Self::Copy(bytes, at) => &bytes[*at..],
+            Self::Slice(bytes) => Ok(bytes),
+            Self::Copy(bytes, at) => Ok(&bytes[*at..]),
             Self::Bulk(..) => unreachable!("copied above"),
         }
     }
@@ -290,17 +315,23 @@ impl Input<'_> {
         }
     }
 
-    /// Copies the next `count` numbers out, as they lie in memory, and moves past them; `None`, with
-    /// nothing read and nothing allocated, when fewer remain.
-    pub fn read_numbers<N: Pod>(&mut self, count: usize) -> Option<Vec<N>> {
-        let bytes = count.checked_mul(size_of::<N>()).filter(|bytes| *bytes <= self.remaining())?;
+    /// Copies the next `count` numbers out, as they lie in memory, and moves past them.
+    ///
+    /// # Errors
+    /// With nothing read: [`Unread::TooShort`], and nothing allocated, when fewer remain;
+    /// [`Unread::NoMemory`] when there is none for so many.
+    pub fn read_numbers<N: Pod>(&mut self, count: usize) -> Result<Vec<N>, Unread> {
+        let bytes = count.checked_mul(size_of::<N>()).filter(|bytes| *bytes <= self.remaining());
+        let bytes = bytes.ok_or(Unread::TooShort)?;
         let numbers = match self {
             Self::Slice(from) => bytemuck::pod_collect_to_vec(&from[..bytes]),
-            Self::Bulk(receipt, at) => receipt.view.to_vec(*at, count),
+            Self::Bulk(receipt, at) => {
+                receipt.view.to_vec(*at, count).ok_or(Unread::NoMemory { bytes })?
+            }
             Self::Copy(from, at) => bytemuck::pod_collect_to_vec(&from[*at..*at + bytes]),
         };
         self.advance(bytes);
-        Some(numbers)
+        Ok(numbers)
     }
 
     /// Copies the next bytes out and moves past them; `false`, with nothing read, when fewer

@@ -3,12 +3,19 @@
 //! All scheduling state stands behind one lock, held briefly: by the thread that submits, by the
 //! one that collects responses, by the supervisor. No thread stands between them on the hot path.
 
+mod breaker;
 mod bury;
+mod cancel;
 mod collect;
 mod config;
 mod dispatch;
 mod handle;
 mod inner;
+mod overdue;
+#[cfg(any(test, feature = "puppet"))]
+#[doc(hidden)]
+pub mod puppet;
+mod retire;
 mod shared;
 mod shutdown;
 mod slot;
@@ -16,7 +23,7 @@ mod stats;
 mod supervisor;
 mod wait;
 
-pub(crate) use collect::{failure_of, payload_of};
+pub(crate) use collect::{failure_of, no_room, payload_of};
 pub use config::{Config, Initializer};
 pub use handle::Pool;
 pub use stats::Stats;

@@ -1,11 +1,16 @@
 //! A single child that runs one target and exits.
 
+mod detached;
+
+pub use detached::{detach, join_detached};
+
 use crate::attachment::Attachments;
 use crate::error::{Error, Fault, Result};
 use crate::face::Code;
-use crate::message::{Role, request, response, status};
+use crate::limits::WorkerLimits;
+use crate::message::{Retirement, Role, request, response, status};
 use crate::payload::{BulkSource, Bytes, Finished, Loans, Output, Value};
-use crate::start::{Ordered, StartMethod, WorkerProcess, WorkerSpec};
+use crate::start::{Launched, Ordered, StartMethod, WorkerProcess, WorkerSpec};
 use parking_lot::Mutex;
 use procession_ipc::bulk::{Bulk, BulkStore, Reference};
 use procession_ipc::frame::{FLAG_BULK, Header};
@@ -23,17 +28,38 @@ static STARTED: AtomicU64 = AtomicU64::new(0);
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The name that the next process gets if it has none of its own.
-pub fn next_name() -> String {
+fn next_name() -> String {
     format!("Process-{}", STARTED.fetch_add(1, Ordering::Relaxed) + 1)
+}
+
+/// What a process is made of, beside what it calls.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Its name.
+    pub name: String,
+    /// How it is made; `None` leaves that to the program.
+    pub start_method: Option<StartMethod>,
+    /// What it may use of the machine.
+    pub limits: WorkerLimits,
+}
+
+impl Default for Config {
+    /// A process that is named by its number.
+    fn default() -> Self {
+        Self { name: next_name(), start_method: None, limits: WorkerLimits::default() }
+    }
 }
 
 /// A child that was started.
 #[derive(Debug)]
 pub struct Process {
     worker: WorkerProcess,
+    child: Arc<Child>,
     lane: ParentLane,
     started: Instant,
     said_hello: bool,
+    /// It sent what no child of this build sends.
+    speaks_nonsense: bool,
     outcome: Option<Result<Value>>,
     _arguments: Option<Bulk>,
     /// What the arguments mention; the result may, too.
@@ -56,18 +82,19 @@ impl BulkSource for OneBulk {
 }
 
 impl Process {
-    /// Launches a child of this name that calls `code` with the arguments that `encode` writes, by
-    /// the given start method or else the program's.
+    /// Launches a child that calls `code` with the arguments that `encode` writes.
     ///
     /// # Errors
-    /// What `encode` returns, turned by `refused`; or that a process cannot be made.
+    /// What `encode` returns, turned by `refused`; or that a process cannot be made, or not with these
+    /// limits.
     pub fn start<E>(
-        name: String,
-        method: Option<StartMethod>,
+        config: Config,
         code: Code,
         encode: impl FnOnce(&mut Output<'_>) -> std::result::Result<(), E>,
         refused: impl FnOnce(E) -> Error,
     ) -> Result<Self> {
+        let Config { name, start_method, mut limits } = config;
+        limits.check()?;
         let source = OneBulk(Mutex::new(BulkStore::new(4)));
         let mut output = Output::new(Vec::new(), Some(&source));
         encode(&mut output).map_err(refused)?;
@@ -79,13 +106,16 @@ impl Process {
             index: 0,
             generation: 1,
             threads: 1,
-            method,
+            method: start_method,
             snapshot: None,
             company: 1,
             patience: START_TIMEOUT,
+            limits: limits.of_worker(0, 1),
+            retirement: Retirement::default(),
         };
         // Who waits learns of the end from the system.
-        let (worker, lanes) = Ordered::new(spec, |_| {})?.finish()?;
+        let on_exit = |_| detached::forget_ended();
+        let Launched { worker, lanes, child } = Ordered::new(spec, on_exit)?.finish()?;
         let [mut lane] = lanes.try_into().expect("a lane for its one thread");
         let mut header =
             Header { kind: request::TASK, word: code, sequence: 1, ..Header::default() };
@@ -109,9 +139,11 @@ impl Process {
         lane.wake_worker();
         Ok(Self {
             worker,
+            child,
             lane,
             started: Instant::now(),
             said_hello: false,
+            speaks_nonsense: false,
             outcome: None,
             _arguments: bulk,
             attachments,
@@ -125,7 +157,7 @@ impl Process {
 
     /// The process, to signal it.
     pub fn child(&self) -> &Arc<Child> {
-        self.worker.child()
+        &self.child
     }
 
     /// How it ended, if it has.
@@ -145,13 +177,15 @@ impl Process {
                 (false, Some(deadline)) => Some(deadline.min(hello_by)),
             };
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-            if self.child().wait(left).is_err() {
-                // Out of memory for a moment.
-                std::thread::sleep(Duration::from_millis(1));
-            }
+            let ended = self.child().wait(left);
             if self.exit().is_some() {
                 self.read();
                 return true;
+            }
+            if !matches!(ended, Ok(false)) {
+                // Out of memory for a moment; or it has ended, and a tracer has its status first, which
+                // is not waited for without end.
+                std::thread::sleep(Duration::from_millis(1));
             }
             self.read();
             if !self.said_hello && Instant::now() >= hello_by {
@@ -159,7 +193,7 @@ impl Process {
                     Err(Error::timed_out("the child did not say hello within its time: its start"))
                 });
                 // If it is dead already the next look says so.
-                let _ = self.worker.child().kill();
+                self.worker.kill();
                 self.said_hello = true;
             }
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
@@ -180,26 +214,44 @@ impl Process {
         let exit = self.exit().unwrap_or(Exit::Unknown);
         if self.said_hello {
             let worker = self.worker.id().clone();
-            return Err(Error::new(Fault::WorkerLost { worker, exit }));
+            return Err(Error::new(Fault::WorkerLost { worker, exit, why: None }));
         }
         Err(self.worker.start_failure(exit, false).0)
     }
 
-    /// Takes what the child has published so far.
+    /// Takes what the child has published so far. A child has two things to say, each once; one that says
+    /// anything else is killed, and not listened to any more.
     fn read(&mut self) {
-        while let Ok(Some(frame)) = self.lane.peek() {
+        while !self.speaks_nonsense {
+            let frame = match self.lane.peek() {
+                Ok(Some(frame)) => frame,
+                Ok(None) => return,
+                Err(corrupt) => return self.accuse(&corrupt.to_string()),
+            };
             let payload = crate::pool::payload_of(&self.lane, &frame);
             self.lane.advance(&frame);
             match frame.header.kind {
-                response::HELLO => {
-                    self.said_hello = &payload[..] == procession_os::image::identity().as_bytes();
+                response::HELLO
+                    if !self.said_hello
+                        && &payload[..] == procession_os::image::identity().as_bytes() =>
+                {
+                    self.said_hello = true;
                 }
                 response::DONE if self.outcome.is_none() => {
                     self.outcome = Some(self.outcome_of(&frame.header, payload));
                 }
-                _ => {}
+                _ => self.accuse("a frame that none expects"),
             }
         }
+    }
+
+    /// Kills a child that sent nonsense. What it had sent before stands.
+    fn accuse(&mut self, what: &str) {
+        self.speaks_nonsense = true;
+        let worker = self.worker.id().clone();
+        let error = Error::new(Fault::Protocol { worker, what: what.to_owned() });
+        self.outcome.get_or_insert(Err(error));
+        self.worker.kill();
     }
 
     fn outcome_of(&mut self, header: &Header, payload: Bytes) -> Result<Value> {
@@ -217,9 +269,11 @@ impl Process {
         let receipt = Reference::from_bytes(&payload).and_then(|reference| {
             self.worker.receipt(reference, self.lane.watch(), &Loans::default())
         });
-        receipt
-            .map(Box::new)
-            .map(Value::Bulk)
-            .ok_or_else(|| nonsense("a bulk segment that was never sent"))
+        receipt.map(Box::new).map(Value::Bulk).ok_or_else(|| {
+            if self.worker.is_short() {
+                return crate::pool::no_room();
+            }
+            nonsense("a bulk segment that was never sent")
+        })
     }
 }

@@ -4,12 +4,15 @@ mod batch;
 mod cell;
 mod guide;
 mod subscribers;
+mod terms;
 
 pub(crate) use batch::Chunk;
 pub use batch::{Batch, Delivery, Mention};
 pub use cell::TaskCell;
+pub(crate) use cell::{Settled, UNBEGUN_MAX};
 pub(crate) use guide::Guide;
 pub use subscribers::Subscribers;
+pub use terms::Terms;
 
 use crate::error::Error;
 use crate::payload::Value;

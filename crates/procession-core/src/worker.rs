@@ -3,9 +3,13 @@
 mod bulk;
 mod chunk;
 mod control;
+mod current;
+mod fitness;
 mod pace;
 pub(crate) mod panic_hook;
 mod respond;
 mod run;
 
+pub(crate) use current::as_thread_task;
+pub use current::{CurrentTask, current_task};
 pub(crate) use run::run;

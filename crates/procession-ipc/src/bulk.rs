@@ -13,6 +13,7 @@ mod tests;
 
 use crate::segment::Segment;
 use procession_os::memory::{Access, Memory};
+use std::alloc::Layout;
 use std::io;
 use std::sync::Arc;
 
@@ -122,9 +123,10 @@ impl Bulk {
         }
     }
 
-    /// Copies the payload out.
+    /// Copies the payload out. Without memory for it the process ends, as it does wherever a vector finds
+    /// none: it is the owner's own payload.
     pub fn to_vec(&self) -> Vec<u8> {
-        self.segment.to_vec(0, self.filled)
+        self.segment.to_vec(0, self.filled).unwrap_or_else(|| out_of_memory(self.filled))
     }
 
     /// How a frame refers to what was written.
@@ -212,6 +214,14 @@ impl BulkStore {
     }
 }
 
+/// Ends the process for want of `bytes` of memory, as the language does.
+#[cold]
+pub fn out_of_memory(bytes: usize) -> ! {
+    let layout =
+        Layout::array::<u8>(bytes).expect("what was mapped is no larger than memory can be");
+    std::alloc::handle_alloc_error(layout)
+}
+
 /// A peer's segment, mapped for reading.
 #[derive(Debug)]
 pub struct BulkView {
@@ -241,11 +251,11 @@ impl BulkView {
         self.segment.copy_out(offset, to);
     }
 
-    /// Copies `count` numbers out, into fresh memory.
+    /// Copies `count` numbers out, into fresh memory; `None` when there is none for so many.
     ///
     /// # Panics
     /// As [`copy_out`](Self::copy_out).
-    pub fn to_vec<N: bytemuck::Pod>(&self, offset: usize, count: usize) -> Vec<N> {
+    pub fn to_vec<N: bytemuck::Pod>(&self, offset: usize, count: usize) -> Option<Vec<N>> {
         self.segment.to_vec(offset, count)
     }
 }

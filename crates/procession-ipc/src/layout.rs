@@ -11,6 +11,7 @@
 //! | response head | 128 | worker, when its ring looks full; its wait word then |
 //! | bell request | 192 | worker, after each frame |
 //! | leader asleep, supervisor asleep | 200, 208 | worker, after each frame |
+//! | stop request | 216 | a task that asks whether it should stop |
 //! | bulk released | 256.. | worker, when it wants a bulk segment |
 //! | request ring | 4096.. | worker |
 //!
@@ -60,6 +61,8 @@ pub mod a {
     pub const LEADER_ASLEEP: usize = 200;
     /// Sleep flag of the supervisor.
     pub const SUPERVISOR_ASLEEP: usize = 208;
+    /// Which call shall stop; see [`StopRequest`](crate::lane::StopRequest).
+    pub const STOP_REQUEST: usize = 216;
     /// Response head, in slots.
     pub const RESPONSE_HEAD: usize = 128;
     /// One word for each bulk segment of the worker: how often it was given back.

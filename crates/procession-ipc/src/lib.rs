@@ -19,7 +19,9 @@ pub mod lane;
 pub mod layout;
 pub mod primitive;
 pub mod ring;
+pub mod roster;
 pub mod segment;
 pub mod spin;
+pub mod sync;
 #[cfg(all(test, not(loom)))]
 mod test_random;

@@ -12,6 +12,7 @@ use crate::handle::{BorrowedHandle, Handle};
 use crate::image::Image;
 use crate::memory::{Access, Writers};
 use crate::process::{Exit, Launch};
+use crate::surroundings::Limit;
 
 /// Writes a function that compiles only if the platform in the given module owes nothing.
 macro_rules! owes_nothing {
@@ -19,8 +20,8 @@ macro_rules! owes_nothing {
         #[test]
         fn $function() {
             use crate::$sys::{
-                control, copy, exit_watch, frozen, heap, image, leash, memory, process, signal,
-                surroundings, wait,
+                control, copy, exit_watch, frozen, heap, image, leash, life, limits, memory,
+                process, signal, surroundings, wait,
             };
 
             type New<T> = io::Result<(T, memory::Mapping)>;
@@ -28,6 +29,9 @@ macro_rules! owes_nothing {
             let _: fn(Handle) -> io::Result<memory::Memory> = memory::Memory::accept;
             let _: fn(&memory::Memory) -> usize = memory::Memory::bytes;
             let _: fn(&memory::Memory, Access) -> io::Result<memory::Mapping> = memory::Memory::map;
+            let _: fn(&memory::Memory) -> io::Result<memory::Mapping> =
+                memory::Memory::map_with_marks;
+            let _: fn(&memory::Mapping) -> bool = memory::Mapping::has_marks;
             let _: fn(&memory::Memory) -> BorrowedHandle<'_> = memory::Memory::handle;
             let _: fn(&memory::Mapping) -> *mut u8 = memory::Mapping::as_ptr;
             let _: fn(&memory::Mapping) -> usize = memory::Mapping::len;
@@ -53,6 +57,7 @@ macro_rules! owes_nothing {
             let _: fn(&Control, &[u8], &[BorrowedHandle<'_>]) -> io::Result<()> = Control::send;
             let _: Receive = Control::recv;
             let _: fn(&Control) -> io::Result<()> = Control::wait;
+            let _: fn(&Control) -> bool = Control::is_open;
             let _: fn(&Control) -> BorrowedHandle<'_> = Control::handle;
             let _: fn(Handle) -> io::Result<Control> = Control::from_handle;
             let _: fn(&Control) -> String = Control::inherit_token;
@@ -74,20 +79,37 @@ macro_rules! owes_nothing {
             let _: fn(&Control) -> io::Result<Copied> = copy::fork;
             let _: fn() = copy::flush;
             let _: fn(u32) -> io::Result<process::Child> = copy::adopt;
-            let _: fn() -> Vec<u32> = copy::children_of_this_thread;
+            let _: fn(&str) -> Vec<u32> = copy::children_named;
 
             let _: fn() -> io::Result<(leash::Hold, Handle)> = leash::pair;
             let _: fn(&Handle) -> BorrowedHandle<'_> = leash::lend;
             let _: fn(Handle) -> io::Result<bool> = leash::wear;
 
-            use surroundings::Folder;
+            let _: fn() -> u32 = life::epoch;
+            let _: [fn(u32) -> bool; 2] = [life::is_alive, life::is_free];
+            let _: fn(&AtomicU32) -> u32 = life::prepare_to_sleep;
+            let _: fn(&memory::Mapping, usize) -> io::Result<bool> = life::take;
+            let _: [fn(&memory::Mapping, usize); 2] = [life::announce, life::leave];
+
+            let _: fn() -> io::Result<Vec<usize>> = limits::processors;
+            let _: fn(&[usize]) -> io::Result<()> = limits::run_on;
+            let _: fn(i32) -> io::Result<()> = limits::set_niceness;
+            let _: fn(u64) -> io::Result<()> = limits::limit_memory;
+            let _: fn(&process::Child) -> io::Result<Option<u64>> = limits::private_bytes_of;
+            let _: fn() -> io::Result<limits::OwnMemory> = limits::OwnMemory::open;
+            let _: fn(&limits::OwnMemory) -> io::Result<u64> = limits::OwnMemory::private_bytes;
+
+            use surroundings::{Folder, Owner};
             type Streams = (u8, Vec<BorrowedHandle<'static>>);
             let _: fn() -> Option<Folder> = Folder::current;
+            let _: fn() -> Owner = Owner::current;
             let _: fn() -> io::Result<Handle> = surroundings::open_folder;
             let _: fn(&Handle) -> BorrowedHandle<'_> = surroundings::lend;
             let _: fn(Handle) -> io::Result<()> = surroundings::enter;
             let _: fn() -> Streams = surroundings::streams;
             let _: fn(u8, Handle) -> io::Result<()> = surroundings::replace_stream;
+            let _: fn() -> Vec<Limit> = surroundings::limits;
+            let _: fn(u8, Limit) -> io::Result<()> = surroundings::set_limit;
             let _: fn(&OsStr) -> &[u8] = surroundings::bytes_of;
             let _: fn(&[u8]) -> OsString = surroundings::string_of;
             let _: fn(&[(OsString, Option<OsString>)]) -> io::Result<()> =
@@ -99,13 +121,14 @@ macro_rules! owes_nothing {
             let _: fn(&Watcher, &Control, u64) -> io::Result<()> = Watcher::add_control;
             let _: fn(&Watcher, &process::Child) = Watcher::remove;
             let _: fn(&Watcher, &Control) = Watcher::remove_control;
-            let _: fn(&Watcher, &mut Vec<u64>) -> io::Result<()> = Watcher::wait;
+            let _: fn(&Watcher, &mut Vec<u64>, Option<Duration>) -> io::Result<()> = Watcher::wait;
             let _: fn(&Watcher) = Watcher::wake;
 
             let _: fn(usize) -> Option<Image> = image::image_of;
 
             let _: fn(&mut [MaybeUninit<u8>]) = heap::will_be_filled;
             let _: fn(usize) = heap::keep_freed_blocks;
+            let _: fn(usize) -> bool = heap::has_room;
 
             let _: [i32; 2] = [signal::KILL, signal::TERMINATE];
             let _: fn(i32) -> Option<(&'static str, &'static str)> = signal::name_and_meaning;
@@ -116,6 +139,7 @@ macro_rules! owes_nothing {
             shared::<memory::Mapping>();
             shared::<Frozen>();
             shared::<leash::Hold>();
+            shared::<limits::OwnMemory>();
             shared::<Control>();
             shared::<process::Child>();
             shared::<Watcher>();
@@ -129,7 +153,7 @@ owes_nothing!(the_unsupported_platform_owes_nothing, sys_unsupported);
 #[test]
 fn an_unsupported_platform_says_so() {
     use crate::sys_unsupported::{
-        control::Control, exit_watch::Watcher, frozen::Frozen, memory::Memory,
+        control::Control, exit_watch::Watcher, frozen::Frozen, limits, memory::Memory,
     };
 
     let errors = [
@@ -137,6 +161,11 @@ fn an_unsupported_platform_says_so() {
         Frozen::create("test", 1, &mut |_| ()).err(),
         Control::pair().err(),
         Watcher::new().err(),
+        limits::processors().err(),
+        limits::run_on(&[0]).err(),
+        limits::set_niceness(1).err(),
+        limits::limit_memory(1 << 30).err(),
+        limits::OwnMemory::open().err(),
     ];
     for error in errors {
         let error = error.expect("nothing is supported");

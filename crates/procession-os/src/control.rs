@@ -106,6 +106,13 @@ impl Control {
         self.0.wait()
     }
 
+    /// Whether this end is still open here. It is unless something in this process has closed it that
+    /// does not own it.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.0.is_open()
+    }
+
     /// This end, to be sent to another process over another channel.
     #[must_use]
     pub fn handle(&self) -> BorrowedHandle<'_> {

@@ -142,9 +142,10 @@ pub fn adopt(pid: u32) -> io::Result<Child> {
     sys::copy::adopt(pid).map(Child::new)
 }
 
-/// Takes charge of those children of the calling thread that `is_known` does not know by their
-/// process id. Where the system does not tell, there are none.
-pub fn adopt_strays(is_known: impl Fn(u32) -> bool) -> Vec<Child> {
-    let pids = sys::copy::children_of_this_thread();
+/// Takes charge of those children of this process that have this [name](crate::process::set_name), as
+/// copies of a template do until they take another, and that `is_known` does not know by their process
+/// id. Where the system does not tell, there are none.
+pub fn adopt_strays(name: &str, is_known: impl Fn(u32) -> bool) -> Vec<Child> {
+    let pids = sys::copy::children_named(name);
     pids.into_iter().filter(|pid| !is_known(*pid)).filter_map(|pid| adopt(pid).ok()).collect()
 }

@@ -1,12 +1,17 @@
 //! Learning of the end of many children in one thread, without polling.
 
 use std::io;
+use std::time::Duration;
 
 use crate::control::Control;
 use crate::process::Child;
 use crate::sys;
 
 /// Watches children and reports those that end, once each.
+///
+/// A child that is traced by another process, such as a debugger, is reported when it has ended and,
+/// if its status was held back then, again when the tracer has let go of it. As long as the tracer
+/// holds threads of the child beside its first one, the child has not ended.
 ///
 /// All methods may be called while another thread waits.
 #[derive(Debug)]
@@ -64,17 +69,18 @@ impl Watcher {
         self.0.remove(&child.sys);
     }
 
-    /// Blocks until a watched child ends, a watched channel has something or [`Watcher::wake`] is
-    /// called, and leaves in `exited` the tokens of those: none if it was only woken.
+    /// Blocks until a watched child ends, a watched channel has something, [`Watcher::wake`] is
+    /// called or `timeout` has passed, and leaves in `exited` the tokens of those: none if it was only
+    /// woken, or the time has passed.
     ///
     /// The children are not reaped by this.
     ///
     /// # Errors
     ///
     /// Fails only if the system denies a wait that it has granted before.
-    pub fn wait(&self, exited: &mut Vec<u64>) -> io::Result<()> {
+    pub fn wait(&self, exited: &mut Vec<u64>, timeout: Option<Duration>) -> io::Result<()> {
         exited.clear();
-        self.0.wait(exited)
+        self.0.wait(exited, timeout)
     }
 
     /// Makes the current wait, or else the next, return. Many calls before that are as one.

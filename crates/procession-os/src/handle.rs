@@ -4,23 +4,28 @@
 //! itself, what is lent is a [`BorrowedHandle`] and cannot outlive its owner.
 
 #[cfg(unix)]
-pub use unix::{BorrowedHandle, Handle};
+pub use unix::{BorrowedHandle, Handle, lend};
 
 #[cfg(windows)]
-pub use windows::{BorrowedHandle, Handle};
+pub use windows::{BorrowedHandle, Handle, lend};
 
 #[cfg(not(any(unix, windows)))]
-pub use other::{BorrowedHandle, Handle};
+pub use other::{BorrowedHandle, Handle, lend};
 
 #[cfg(unix)]
 mod unix {
-    use std::os::fd::{BorrowedFd, OwnedFd};
+    use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
     /// An owned descriptor; dropping it closes it.
     pub type Handle = OwnedFd;
 
     /// A descriptor lent for `'a`.
     pub type BorrowedHandle<'a> = BorrowedFd<'a>;
+
+    /// Lends a descriptor.
+    pub fn lend(handle: &Handle) -> BorrowedHandle<'_> {
+        handle.as_fd()
+    }
 }
 
 #[cfg(windows)]
@@ -32,6 +37,11 @@ mod windows {
 
     /// A handle lent for `'a`.
     pub type BorrowedHandle<'a> = io::BorrowedHandle<'a>;
+
+    /// Lends a handle.
+    pub fn lend(handle: &Handle) -> BorrowedHandle<'_> {
+        io::AsHandle::as_handle(handle)
+    }
 }
 
 #[cfg(not(any(unix, windows)))]
@@ -49,4 +59,9 @@ mod other {
         #[expect(dead_code, reason = "makes the type uninhabited")] Infallible,
         PhantomData<&'a Handle>,
     );
+
+    /// Lends what nobody can have.
+    pub fn lend(handle: &Handle) -> BorrowedHandle<'_> {
+        match handle.0 {}
+    }
 }

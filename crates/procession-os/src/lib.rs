@@ -13,10 +13,12 @@
 //! | [`wait`] | sleeping on a word and waking its sleepers, across processes |
 //! | [`control`] | whole messages with handles attached, between parent and worker |
 //! | [`process`] | launching a worker, signalling it, collecting its status |
+//! | [`life`] | words in shared memory that tell whether the process that holds them lives |
 //! | [`leash`] | ending a process with the one that holds its leash |
 //! | [`copy`] | copying a process, and taking charge of the copy |
 //! | [`own_thread`] | threads of the library's own, which a fork finds at rest |
-//! | [`surroundings`] | environment, working folder and streams, for a copy of an older process |
+//! | [`limits`] | what a process may use: memory, processors, niceness; and what it does use |
+//! | [`surroundings`] | environment, working folder, streams and resource limits, for a copy of an older process |
 //! | [`exit_watch`] | one thread that learns of the end of many workers |
 //! | [`image`] | which executable is this, and does an address belong to its code |
 //! | [`signal`] | names of signals, and the dispositions a worker wants |
@@ -33,15 +35,17 @@
 //!
 //! | file | types | functions |
 //! |---|---|---|
-//! | `memory` | `Memory`, `Mapping` | `Memory::{create, accept, bytes, map, handle}`, `Mapping::{as_ptr, len}`; `Mapping` unmaps on drop |
+//! | `memory` | `Memory`, `Mapping` | `Memory::{create, accept, bytes, map, map_with_marks, handle}`, `Mapping::{as_ptr, len, has_marks}`; `Mapping` unmaps on drop |
 //! | `frozen` | `Frozen` | `Frozen::{create, accept, as_slice, handle}`; `Frozen` unmaps on drop |
-//! | `heap` | | `will_be_filled`, `keep_freed_blocks` |
+//! | `heap` | | `will_be_filled`, `keep_freed_blocks`, `has_room` |
 //! | `wait` | | `WORDS_MAX`, `wait`, `wait_any`, `wake_one`, `wake_all` |
 //! | `control` | `Control` | `Control::{pair, send, recv, wait, handle, from_handle, inherit_token, from_inherited}` |
 //! | `process` | `Child` | `launch`, `bind_life_to_parent`, `set_name`, `parent_pid`, `exit_now`, `Child::{pid, signal, wait, try_reap}` |
 //! | `leash` | `Hold` | `pair`, `lend`, `wear` |
-//! | `copy` | | `thread_count`, `prepare`, `fork_sibling`, `fork`, `flush`, `adopt`, `children_of_this_thread` |
-//! | `surroundings` | `Folder` | `Folder::current`, `open_folder`, `lend`, `enter`, `streams`, `replace_stream`, `bytes_of`, `string_of`, `set_variables` |
+//! | `life` | | `epoch`, `is_alive`, `is_free`, `prepare_to_sleep`, `take`, `announce`, `leave` |
+//! | `limits` | `OwnMemory` | `processors`, `run_on`, `set_niceness`, `limit_memory`, `private_bytes_of`, `OwnMemory::{open, private_bytes}` |
+//! | `copy` | | `thread_count`, `prepare`, `fork_sibling`, `fork`, `flush`, `adopt`, `children_named` |
+//! | `surroundings` | `Folder`, `Owner` | `Folder::current`, `Owner::current`, `open_folder`, `lend`, `enter`, `streams`, `replace_stream`, `limits`, `set_limit`, `bytes_of`, `string_of`, `set_variables` |
 //! | `exit_watch` | `Watcher` | `Watcher::{new, add, add_control, remove, remove_control, wait, wake}` |
 //! | `image` | | `image_of` |
 //! | `signal` | | `KILL`, `TERMINATE`, `name_and_meaning`, `prepare_worker` |
@@ -60,6 +64,8 @@ pub mod handle;
 pub mod heap;
 pub mod image;
 pub mod leash;
+pub mod life;
+pub mod limits;
 pub mod memory;
 pub mod own_thread;
 pub mod process;

@@ -9,6 +9,7 @@
 use std::io;
 
 use crate::handle::{BorrowedHandle, Handle};
+use crate::life::{MARK_BYTES, MARKS};
 use crate::sys;
 
 /// What a mapping may be used for.
@@ -97,6 +98,24 @@ impl Memory {
         Ok(Mapping { sys, access })
     }
 
+    /// Maps the whole of the memory for reading and writing, such that this process can take
+    /// [marks of life](crate::life) at its beginning. A forked copy of this process has the mapping, too,
+    /// and shares the memory; any other mapping is full of zeros there.
+    ///
+    /// # Errors
+    ///
+    /// As [`map`](Self::map); and when the memory is too small for the marks.
+    pub fn map_with_marks(&self) -> io::Result<Mapping> {
+        if self.bytes() < MARKS * MARK_BYTES {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("memory of {} bytes is too small for marks of life", self.bytes()),
+            ));
+        }
+        let sys = self.0.map_with_marks()?;
+        Ok(Mapping { sys, access: Access::ReadWrite })
+    }
+
     /// The handle, to be sent to a peer.
     #[must_use]
     pub fn handle(&self) -> BorrowedHandle<'_> {
@@ -135,5 +154,15 @@ impl Mapping {
     #[must_use]
     pub fn access(&self) -> Access {
         self.access
+    }
+
+    /// Whether marks of life can be taken in it.
+    #[must_use]
+    pub fn has_marks(&self) -> bool {
+        self.sys.has_marks()
+    }
+
+    pub(crate) fn sys(&self) -> &sys::memory::Mapping {
+        &self.sys
     }
 }

@@ -12,6 +12,8 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockE
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::sys;
+
 /// Shared by own threads that are awake; a fork has it alone.
 static GATE: RwLock<()> = RwLock::new(());
 
@@ -27,6 +29,9 @@ const COURTESY: Duration = Duration::from_millis(2);
 
 /// Time between two looks at the gate.
 const LOOK_EVERY: Duration = Duration::from_micros(50);
+
+/// Memory that a thread needs beside its stack, by far.
+const BESIDE_STACK_BYTES: usize = 256 << 10;
 
 thread_local! {
     /// Whether this is one of them.
@@ -50,6 +55,11 @@ pub fn spawn(
     stack_bytes: usize,
     run: impl FnOnce(&mut OwnThread) + Send + 'static,
 ) -> io::Result<()> {
+    // A thread that starts and finds no room for what the standard library needs beside its stack does
+    // not fail: it ends the program.
+    if !sys::heap::has_room(stack_bytes + BESIDE_STACK_BYTES) {
+        return Err(io::ErrorKind::OutOfMemory.into());
+    }
     // It is counted before a fork can count the process's threads.
     let _awake = GATE.read().unwrap_or_else(PoisonError::into_inner);
     let started = thread::Builder::new().name(name.into()).stack_size(stack_bytes).spawn(|| {

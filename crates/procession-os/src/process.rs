@@ -8,7 +8,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::control::Control;
 use crate::signal;
@@ -53,13 +53,21 @@ pub fn launch(launch: &Launch<'_>) -> io::Result<Child> {
 #[must_use]
 pub struct Child {
     pub(crate) sys: sys::process::Child,
+    ending: Mutex<Ending>,
+}
+
+/// What is known of a child's end.
+#[derive(Debug, Default)]
+struct Ending {
     /// The status, once collected: the system gives it out only once.
-    exit: Mutex<Option<Exit>>,
+    exit: Option<Exit>,
+    /// When it was found that the child has ended, and there was no status.
+    withheld_since: Option<Instant>,
 }
 
 impl Child {
     pub(crate) fn new(sys: sys::process::Child) -> Child {
-        Child { sys, exit: Mutex::new(None) }
+        Child { sys, ending: Mutex::default() }
     }
 
     /// The process id. It is for messages to people: after the end of the process, the system may
@@ -97,6 +105,16 @@ impl Child {
         self.signal(signal::KILL)
     }
 
+    /// Ends the process without asking and collects its status, for a child that nobody will watch. Waits
+    /// for its end, but not for [longer](Child::WITHHELD_PATIENCE) than one takes that is killed.
+    pub fn end(&self) {
+        // If it has other credentials by now, all that can be done is to let it be.
+        if self.kill().is_ok() && matches!(self.wait(Some(Self::WITHHELD_PATIENCE)), Ok(true)) {
+            // One whose status cannot be had has left none.
+            let _ = self.try_reap();
+        }
+    }
+
     /// Waits until the process has ended, for at most `timeout`; `false` when that has passed. A
     /// signal to this process may end the wait early, as if the time had passed.
     ///
@@ -107,18 +125,32 @@ impl Child {
         self.sys.wait(timeout)
     }
 
+    /// How long a status that a tracer holds back is waited for, from the call that first found it so.
+    pub const WITHHELD_PATIENCE: Duration = Duration::from_secs(1);
+
     /// Collects the status if the process has ended, and gives `None` if it runs. Never blocks.
     /// Once there is a status, every further call gives the same.
+    ///
+    /// A process that is traced by another, such as a debugger, may have ended while its status is the
+    /// tracer's to have first. That counts as running for a [while](Child::WITHHELD_PATIENCE), which a
+    /// tracer that follows along does not need, and then as [`Exit::Withheld`] until there is a status.
     ///
     /// # Errors
     ///
     /// Fails when the process is not a child of the calling one, as after a fork.
     pub fn try_reap(&self) -> io::Result<Option<Exit>> {
-        let mut exit = self.exit.lock().unwrap_or_else(PoisonError::into_inner);
-        if exit.is_none() {
-            *exit = self.sys.try_reap()?;
+        let mut ending = self.ending.lock().unwrap_or_else(PoisonError::into_inner);
+        if ending.exit.is_none() {
+            ending.exit = self.sys.try_reap()?;
         }
-        Ok(*exit)
+        if ending.exit.is_some() || !self.sys.wait(Some(Duration::ZERO))? {
+            return Ok(ending.exit);
+        }
+        // It may have ended between the two looks.
+        ending.exit = self.sys.try_reap()?;
+        let since = *ending.withheld_since.get_or_insert_with(Instant::now);
+        let is_withheld = since.elapsed() >= Self::WITHHELD_PATIENCE;
+        Ok(ending.exit.or(is_withheld.then_some(Exit::Withheld)))
     }
 }
 
@@ -137,6 +169,8 @@ pub enum Exit {
     /// It has ended, but someone else collected its status: another part of this process waits for
     /// any child, or ignores SIGCHLD.
     Unknown,
+    /// It has ended, but the process that traces it, such as a debugger, has not let go of its status.
+    Withheld,
 }
 
 impl Exit {
@@ -146,7 +180,7 @@ impl Exit {
         match self {
             Exit::Code(code) => Some(code),
             Exit::Signal { number, .. } => Some(-number),
-            Exit::Unknown => None,
+            Exit::Unknown | Exit::Withheld => None,
         }
     }
 }
@@ -159,7 +193,13 @@ impl fmt::Display for Exit {
                 f.write_str(&signal::describe(number))?;
                 f.write_str(if core_dumped { ", core dumped" } else { "" })
             }
-            Exit::Unknown => f.write_str("unknown exit status"),
+            Exit::Unknown => f.write_str(
+                "unknown exit status: the program ignores SIGCHLD, or something else in it collected \
+                 the status",
+            ),
+            Exit::Withheld => f.write_str(
+                "unknown exit status: the process that traces it, such as a debugger, holds it back",
+            ),
         }
     }
 }

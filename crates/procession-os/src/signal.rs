@@ -27,8 +27,9 @@ pub fn describe(number: i32) -> String {
 
 /// Gives this process the dispositions of a worker: SIGINT does nothing and is no longer blocked in
 /// the calling thread, for the parent decides what a Ctrl-C means, and means what it always does in
-/// programs that the worker runs; SIGPIPE is ignored, for a write to a
-/// peer that has gone gives an error.
+/// programs that the worker runs; SIGTERM is no longer blocked there, for the parent asks by it, and may
+/// block it in all its own threads to wait for it in one; SIGPIPE is ignored, for a write to a peer that
+/// has gone gives an error.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! What a child finds around it: environment, working folder and standard streams.
+//! What a child finds around it: environment, working folder, standard streams and resource limits.
 //!
 //! A launched child inherits them from the process that launches it. A copy of a template would
 //! inherit the template's, which are older; so it is told what is different by now.
@@ -14,7 +14,12 @@ use crate::sys;
 pub struct Surroundings {
     environment: Vec<(OsString, OsString)>,
     folder: Option<sys::surroundings::Folder>,
+    limits: Vec<Limit>,
+    owner: sys::surroundings::Owner,
 }
+
+/// The system's limit of a resource: the one in force, and the one up to which that may be raised.
+pub(crate) type Limit = (u64, u64);
 
 /// How surroundings differ from earlier ones, to be sent to another process of this program.
 #[derive(Debug, Default)]
@@ -22,6 +27,8 @@ pub struct Surroundings {
 pub struct Changes {
     variables: Vec<(OsString, Option<OsString>)>,
     folder: Option<Handle>,
+    /// By the number of the resource.
+    limits: Vec<(u8, Limit)>,
 }
 
 /// The standard streams that are open, to be sent to another process, and which they are.
@@ -38,10 +45,19 @@ impl Surroundings {
         Surroundings {
             environment: std::env::vars_os().collect(),
             folder: sys::surroundings::Folder::current(),
+            limits: sys::surroundings::limits(),
+            owner: sys::surroundings::Owner::current(),
         }
     }
 
-    /// What is different now.
+    /// Whether this process still has the users and groups that it had. A copy of a process that has
+    /// others may do more than it should, and nothing can be sent to it that would change that.
+    #[must_use]
+    pub fn is_same_owner(&self) -> bool {
+        self.owner == sys::surroundings::Owner::current()
+    }
+
+    /// What is different now, except for the [owner](Surroundings::is_same_owner).
     ///
     /// # Errors
     ///
@@ -53,7 +69,10 @@ impl Surroundings {
             if folder == self.folder { None } else { Some(sys::surroundings::open_folder()?) };
         let variables =
             if now == self.environment { Vec::new() } else { differences(&self.environment, &now) };
-        Ok(Changes { variables, folder })
+        let limits = (0..).zip(sys::surroundings::limits());
+        let limits =
+            limits.filter(|(index, limit)| self.limits.get(usize::from(*index)) != Some(limit));
+        Ok(Changes { variables, folder, limits: limits.collect() })
     }
 }
 
@@ -74,7 +93,12 @@ impl Changes {
     /// The part that is bytes, for [`apply`].
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = vec![u8::from(self.folder.is_some())];
+        let mut bytes = vec![u8::from(self.folder.is_some()), self.limits.len() as u8];
+        for (index, (current, most)) in &self.limits {
+            bytes.push(*index);
+            bytes.extend_from_slice(&current.to_le_bytes());
+            bytes.extend_from_slice(&most.to_le_bytes());
+        }
         for (name, value) in &self.variables {
             put(&mut bytes, Some(name));
             put(&mut bytes, value.as_deref());
@@ -135,6 +159,15 @@ fn take(bytes: &mut &[u8]) -> Option<Option<OsString>> {
     Some(Some(sys::surroundings::string_of(encoded)))
 }
 
+/// Takes a limit and the number of its resource off; `None` when there is none, whole.
+fn take_limit(bytes: &mut &[u8]) -> Option<(u8, Limit)> {
+    let (index, rest) = bytes.split_first()?;
+    let (current, rest) = rest.split_first_chunk::<8>()?;
+    let (most, rest) = rest.split_first_chunk::<8>()?;
+    *bytes = rest;
+    Some((*index, (u64::from_le_bytes(*current), u64::from_le_bytes(*most))))
+}
+
 /// Gives this process, which has one thread, the surroundings that another had: `bytes` and handles
 /// of its [`Changes`], and the [`Streams`] that were open.
 ///
@@ -144,7 +177,11 @@ fn take(bytes: &mut &[u8]) -> Option<Option<OsString>> {
 /// when this process has other threads, and when the system refuses.
 pub fn apply(bytes: &[u8], open_streams: u8, handles: Vec<Handle>) -> io::Result<()> {
     let nonsense = || io::Error::from(io::ErrorKind::InvalidData);
-    let (has_folder, mut rest) = bytes.split_first().ok_or_else(nonsense)?;
+    let ([has_folder, limits], mut rest) = bytes.split_first_chunk().ok_or_else(nonsense)?;
+    for _ in 0..*limits {
+        let (index, limit) = take_limit(&mut rest).ok_or_else(nonsense)?;
+        sys::surroundings::set_limit(index, limit)?;
+    }
     let mut handles = handles.into_iter();
     if *has_folder != 0 {
         sys::surroundings::enter(handles.next().ok_or_else(nonsense)?)?;
@@ -178,6 +215,20 @@ mod tests {
         let expected =
             expected.map(|(name, value)| (OsString::from(name), value.map(OsString::from)));
         assert_eq!(differences, expected);
+    }
+
+    #[test]
+    fn limits_come_back_as_they_went() {
+        let limits = vec![(7, (20, u64::MAX)), (3, (0, 1))];
+        let changes = Changes { limits: limits.clone(), ..Changes::default() };
+        let bytes = changes.to_bytes();
+        let mut rest = &bytes[2..];
+        assert_eq!(
+            [take_limit(&mut rest), take_limit(&mut rest)],
+            [Some(limits[0]), Some(limits[1])]
+        );
+        assert_eq!(take_limit(&mut rest), None);
+        assert_eq!(take_limit(&mut &bytes[2..18]), None, "a limit has seventeen bytes");
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Counting what a process holds, to find what it leaves behind.
 
-use crate::harness::wait_for;
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// Longest wait for things that end by themselves.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What this process holds: children, descriptors, shared segments, threads of pools.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,22 +44,28 @@ impl Leaks {
         }
     }
 
+    /// Process ids of the children.
+    pub fn children(&self) -> Vec<i32> {
+        self.children.iter().filter_map(|pid| pid.parse().ok()).collect()
+    }
+
     /// Waits a moment for things that end by themselves, then insists that nothing was added.
     ///
     /// # Panics
     /// When something is left.
     pub fn assert_nothing_new(&self) {
-        let mut now = Self::count();
-        wait_for(&format!("nothing left behind beyond {self:?}"), Duration::from_secs(5), || {
-            now = Self::count();
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let now = Self::count();
             let more = now.children.len() > self.children.len()
                 || now.descriptors > self.descriptors
                 || now.segments > self.segments
                 || now.threads > self.threads;
-            if more {
-                eprintln!("still there: {now:?}");
+            if !more {
+                return;
             }
-            !more
-        });
+            assert!(Instant::now() < deadline, "left behind: {now:?}, before {self:?}");
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 }

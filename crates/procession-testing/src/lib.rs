@@ -1,18 +1,21 @@
 //! What the tests of procession share: a watchdog, leak checks, waiting for conditions, and helper
 //! programs (in `src/bin`) that are killed, interrupted or wrongly written on purpose.
 
+mod alarm;
 mod future;
 mod harness;
+pub mod hostile;
 mod layout;
 mod leaks;
 mod random;
 mod signals;
 mod watchdog;
 
+pub use alarm::{Alarm, leave_no_cores};
 pub use future::block_on;
 pub use harness::{Harness, by, wait_for};
 pub use layout::Layout;
 pub use leaks::Leaks;
 pub use random::Random;
-pub use signals::send;
+pub use signals::{send, trace};
 pub use watchdog::Watchdog;

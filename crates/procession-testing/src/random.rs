@@ -20,6 +20,13 @@ impl Random {
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16
     }
 
+    /// Fills a slice with random bytes.
+    pub fn fill(&mut self, bytes: &mut [u8]) {
+        for piece in bytes.chunks_mut(4) {
+            piece.copy_from_slice(&self.number().to_le_bytes()[..piece.len()]);
+        }
+    }
+
     /// A number below `end`.
     pub fn below(&mut self, end: u64) -> u64 {
         self.number() % end

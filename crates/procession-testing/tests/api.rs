@@ -19,6 +19,7 @@ layouts! {
     payloads_of_every_size_cross_both_ways
     unread_large_results_stop_nobody
     many_threads_share_a_pool
+    the_counts_add_up_however_a_map_ends
     a_result_is_a_future
     a_result_can_be_asked_and_waited_for_a_while
     tasks_return_results_of_their_own
@@ -251,6 +252,34 @@ fn many_threads_share_a_pool(layout: Layout) {
     });
     let Stats { submitted, succeeded, failed, .. } = pool.stats();
     assert_eq!((submitted, succeeded, failed), (6 * 3500, 6 * 3500, 0));
+}
+
+fn the_counts_add_up_however_a_map_ends(layout: Layout) {
+    let _harness = Harness::start("counts", LIMIT);
+    let adds_up = |pool: &Pool| {
+        let Stats { submitted, succeeded, failed, dropped, .. } = pool.stats();
+        assert_eq!(submitted, succeeded + failed + dropped, "{:?}", pool.stats());
+    };
+    let nap = |x: u64| {
+        std::thread::sleep(Duration::from_micros(100));
+        x
+    };
+    let pool = layout.pool(2);
+    drop(pool.imap(nap, 0..).take(10).collect::<Vec<_>>());
+    drop(pool.chunksize(1).imap_unordered(nap, 0..).take(100).collect::<Vec<_>>());
+    pool.close();
+    pool.join().unwrap();
+    assert!(pool.stats().succeeded >= 110);
+    adds_up(&pool);
+    let pool = layout.pool(2);
+    let mut some = pool.imap(nap, 0..);
+    some.next().unwrap().unwrap();
+    let all = pool.map_async(nap, 0..20_000);
+    pool.terminate();
+    assert!(all.get().is_err_and(|error| error.is_terminated()));
+    drop(some);
+    assert!(pool.stats().failed > 0);
+    adds_up(&pool);
 }
 
 fn a_result_is_a_future(layout: Layout) {

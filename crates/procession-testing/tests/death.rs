@@ -1,7 +1,7 @@
 //! Workers that are killed at random, and the deaths of whole programs.
 
-use procession::{Pool, StartMethod};
-use procession_testing::{Harness, Random, send, wait_for};
+use procession::{Pool, Process, StartMethod};
+use procession_testing::{Harness, Random, send, trace, wait_for};
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -87,6 +87,68 @@ fn every_task_has_one_outcome_whoever_is_killed() {
         pool.join().unwrap();
     }
     fs::remove_file(&marks).unwrap();
+}
+
+/// Traces a process for ever, or says why not.
+fn hold(pid: u32) -> String {
+    match trace(pid) {
+        Ok(()) => sleep_for_ever(),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn sleep_for_ever() -> String {
+    loop {
+        std::thread::park();
+    }
+}
+
+/// Starts a tracer of this process; `None`, with the reason printed, where that is not permitted.
+fn start_tracer(pid: u32) -> Option<Process<String>> {
+    let mut tracer = Process::new(hold, (pid,));
+    tracer.start().unwrap();
+    let is_traced = || {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        status.contains(&format!("TracerPid:\t{}\n", tracer.pid().unwrap()))
+    };
+    wait_for("the tracer", LIMIT, || is_traced() || !tracer.is_alive());
+    if tracer.is_alive() {
+        return Some(tracer);
+    }
+    eprintln!("skipped: no process may trace another here: {}", tracer.join().unwrap());
+    None
+}
+
+#[procession::test]
+fn who_dies_under_a_tracer_is_lost_all_the_same() {
+    let _harness = Harness::start("the dead under a tracer", LIMIT);
+    let pool = Pool::builder().processes(2).start_method(StartMethod::Spawn).build().unwrap();
+    let tasks = [(), ()].map(|()| pool.apply_async(sleep_for_ever, ()));
+    let pid = pool.worker_pids()[0];
+    let Some(tracer) = start_tracer(pid) else { return };
+    assert!(send(pid as i32, libc::SIGKILL));
+    wait_for("one task is lost", LIMIT, || tasks.iter().any(|task| task.ready()));
+    let lost = tasks.into_iter().find(|task| task.ready()).unwrap();
+    let error = lost.get().unwrap_err();
+    assert!(error.is_worker_lost() && error.pid() == Some(pid), "{error}");
+    assert!(error.to_string().contains("the process that traces it"), "{error}");
+    wait_for("two workers", LIMIT, || {
+        let pids = pool.worker_pids();
+        pids.len() == 2 && !pids.contains(&pid)
+    });
+    drop(pool);
+
+    let mut process = Process::new(sleep_for_ever, ()).start_method(StartMethod::ForkServer);
+    process.start().unwrap();
+    let other = start_tracer(process.pid().unwrap()).unwrap();
+    process.kill().unwrap();
+    let error = process.join().unwrap_err();
+    assert!(error.to_string().contains("the process that traces it"), "{error}");
+    // The dead are reaped when they are let go, which the harness checks.
+    for mut tracer in [tracer, other] {
+        tracer.kill().unwrap();
+        tracer.join().unwrap_err();
+    }
 }
 
 /// What lies in the folders where processes leave things: shared memory with a name, and the
@@ -212,4 +274,17 @@ fn main_waits_for_a_process_that_was_dropped() {
     let output = Command::new(env!("CARGO_BIN_EXE_detached")).output().unwrap();
     assert!(output.status.success());
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "main ends\nchild ends\n");
+}
+
+/// The harness insists that nothing of them is left.
+#[procession::test]
+fn a_process_that_was_dropped_is_let_go_of_when_it_ends() {
+    let _harness = Harness::start("dropped processes", LIMIT);
+    for method in [StartMethod::Spawn, StartMethod::ForkServer] {
+        for _ in 0..3 {
+            let nap = || std::thread::sleep(Duration::from_millis(20));
+            let mut process = Process::new(nap, ()).start_method(method);
+            process.start().unwrap();
+        }
+    }
 }

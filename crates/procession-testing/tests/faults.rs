@@ -1,121 +1,11 @@
-//! What goes wrong, and what the caller gets for it.
+//! What goes wrong, and what the caller gets for it, as far as the fault table (`table`) does not say it.
 
-use procession::{Error, Pool, Process};
+use procession::{Error, Pool};
 use procession_testing::{Harness, send, wait_for};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
 const LIMIT: Duration = Duration::from_secs(120);
-
-/// A way to end a task without a value.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-enum Fault {
-    Panic,
-    PanicWithoutText,
-    PanicWhoseDropPanics,
-    Abort,
-    Exit,
-    Segfault,
-    Kill,
-    StackOverflow,
-}
-
-struct DropPanics;
-
-impl Drop for DropPanics {
-    fn drop(&mut self) {
-        panic!("again");
-    }
-}
-
-fn overflow(depth: u64) -> u64 {
-    let frame = [depth; 64];
-    if depth == u64::MAX { 0 } else { overflow(depth + 1) + std::hint::black_box(frame)[7] }
-}
-
-/// Fails when `item` is 3, else gives it back.
-fn fail_at_three(item: u64, fault: Fault) -> u64 {
-    if item != 3 {
-        return item;
-    }
-    match fault {
-        Fault::Panic => panic!("item {item}"),
-        Fault::PanicWithoutText => std::panic::panic_any(item),
-        Fault::PanicWhoseDropPanics => std::panic::panic_any(DropPanics),
-        Fault::Abort => std::process::abort(),
-        Fault::Exit => std::process::exit(3),
-        // SAFETY: not sound at all: the null page is not mapped, and the fault is the point.
-        Fault::Segfault => unsafe { std::ptr::null_mut::<u8>().write_volatile(1) },
-        Fault::Kill => {
-            send(std::process::id() as i32, libc::SIGKILL);
-        }
-        Fault::StackOverflow => return overflow(0),
-    }
-    unreachable!("the fault ends the task");
-}
-
-/// Each fault, what its error must satisfy, and whether the worker survives.
-type Row = (Fault, fn(&Error) -> bool, bool);
-
-const FAULTS: [Row; 8] = [
-    (
-        Fault::Panic,
-        |e| {
-            e.is_panicked()
-                && e.panic_message() == Some("item 3")
-                && e.panic_location().is_some_and(|place| place.contains("faults.rs:"))
-        },
-        true,
-    ),
-    (
-        Fault::PanicWithoutText,
-        |e| e.is_panicked() && e.panic_message().unwrap().contains("not a string"),
-        true,
-    ),
-    (Fault::PanicWhoseDropPanics, Error::is_panicked, true),
-    (Fault::Abort, |e| e.is_worker_lost() && e.signal() == Some(libc::SIGABRT), false),
-    (Fault::Exit, |e| e.is_worker_lost() && e.exit_code() == Some(3), false),
-    (Fault::Segfault, |e| e.is_worker_lost() && e.signal_name() == Some("SIGSEGV"), false),
-    (Fault::Kill, |e| e.is_worker_lost() && e.signal() == Some(libc::SIGKILL), false),
-    // Where the language's guard is in place it is an abort, else a segfault.
-    (Fault::StackOverflow, |e| e.is_worker_lost() && e.signal().is_some(), false),
-];
-
-#[procession::test]
-fn a_fault_costs_the_item_that_ran_and_nothing_else() {
-    let _harness = Harness::start("the fault table", LIMIT);
-    let pool = Pool::new(2).unwrap();
-    for (fault, expected, survives) in FAULTS {
-        for chunk in [1, 6, 20] {
-            let before = pool.worker_pids();
-            let items = (0..20).map(|item| (item, fault));
-            let results: Vec<_> = pool
-                .chunksize(chunk)
-                .imap(|(item, fault): (u64, Fault)| fail_at_three(item, fault), items)
-                .collect();
-            assert_eq!(results.len(), 20);
-            for (item, result) in (0..).zip(results) {
-                match result {
-                    Ok(value) => assert!(value == item && item != 3),
-                    Err(error) => {
-                        assert!(item == 3 && expected(&error), "{fault:?} item {item}: {error}");
-                        assert!(before.contains(&error.pid().unwrap()), "{error}");
-                    }
-                }
-            }
-            assert_eq!(pool.worker_pids() == before, survives, "{fault:?}");
-        }
-        let single = pool.apply(fail_at_three, (3, fault)).unwrap_err();
-        assert!(expected(&single), "{fault:?}: {single}");
-        assert_eq!(pool.apply(fail_at_three, (4, fault)).unwrap(), 4);
-        let mut process = Process::new(fail_at_three, (3, fault));
-        process.start().unwrap();
-        let alone = process.join().unwrap_err();
-        assert!(expected(&alone), "{fault:?} in a process: {alone}");
-    }
-    pool.close();
-    pool.join().unwrap();
-}
 
 #[procession::test]
 fn a_map_runs_everything_and_reports_the_first_failure() {
@@ -130,42 +20,6 @@ fn a_map_runs_everything_and_reports_the_first_failure() {
     wait_for("a failing map", LIMIT, || later.ready());
     assert_eq!(later.successful(), Some(false));
     assert_eq!(later.get().unwrap_err().panic_message(), Some("odd 1"));
-}
-
-#[procession::test]
-fn a_failing_initializer_breaks_the_pool_after_a_few_tries() {
-    let _harness = Harness::start("initializer", LIMIT);
-    fn refuse(why: String) {
-        panic!("no {why}");
-    }
-    fn leave() {
-        std::process::exit(9);
-    }
-    let pool =
-        Pool::builder().processes(3).initializer(refuse, ("licence".into(),)).build().unwrap();
-    let error = pool.apply(|| 1, ()).unwrap_err();
-    assert!(error.is_broken() && error.is_panicked(), "{error}");
-    assert_eq!(error.panic_message(), Some("no licence"));
-    assert!(pool.stats().respawns < 12, "{:?}", pool.stats());
-    assert!(pool.map(|x: u8| x, 0..9).unwrap_err().is_broken());
-    pool.close();
-    assert!(pool.join().unwrap_err().is_broken());
-    let pool = Pool::builder().processes(2).initializer(leave, ()).build().unwrap();
-    let error = pool.apply(|| 1, ()).unwrap_err();
-    assert!(error.is_broken() && error.exit_code() == Some(9), "{error}");
-}
-
-#[procession::test]
-fn an_initializer_that_does_not_return_is_given_up() {
-    let _harness = Harness::start("endless initializer", LIMIT);
-    let endless = || std::thread::sleep(Duration::from_secs(600));
-    let timeout = Duration::from_millis(200);
-    let builder = Pool::builder().processes(2).initializer(endless, ());
-    let pool = builder.start_timeout(timeout).build().unwrap();
-    let error = pool.apply(|| 1, ()).unwrap_err();
-    assert!(error.is_broken() && error.to_string().contains("initializer"), "{error}");
-    pool.close();
-    assert!(pool.join().unwrap_err().is_broken());
 }
 
 #[procession::test]
@@ -339,10 +193,7 @@ fn a_waiting_thread_is_woken_when_the_pool_is_terminated() {
 }
 
 procession_testing::again_by!(Spawn in spawned:
-    a_fault_costs_the_item_that_ran_and_nothing_else,
     a_map_runs_everything_and_reports_the_first_failure,
-    a_failing_initializer_breaks_the_pool_after_a_few_tries,
-    an_initializer_that_does_not_return_is_given_up,
     a_worker_that_dies_idle_is_replaced_and_nothing_is_lost,
     children_that_cannot_be_workers_break_the_pool_with_the_reason,
     what_cannot_be_encoded_or_decoded_is_named,

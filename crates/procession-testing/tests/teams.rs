@@ -64,6 +64,15 @@ fn a_death_costs_what_the_threads_of_the_process_were_running_and_nothing_else()
         std::thread::sleep(Duration::from_millis(200));
         (item, std::process::id())
     };
+    // Both are there: otherwise one might get more than it has threads for, and the other too few to meet.
+    wait_for("both processes", LIMIT, || {
+        let who = |_: u64| {
+            std::thread::sleep(Duration::from_millis(5));
+            std::process::id()
+        };
+        let asked: Vec<_> = (0..12).map(|item| pool.apply_async(who, (item,))).collect();
+        asked.into_iter().map(|pid| pid.get().unwrap()).collect::<BTreeSet<_>>().len() == 2
+    });
     let meeting: Vec<_> = (0..6).map(|item| pool.apply_async(meet, (item,))).collect();
     let rest: Vec<_> = (0..100_u64).map(|item| pool.apply_async(|x: u64| x, (item,))).collect();
     let mut survivors = BTreeMap::new();

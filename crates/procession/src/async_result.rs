@@ -5,7 +5,7 @@ use crate::map::Gather;
 use crate::target::Returned;
 use procession_core::pool::{Pool, Waitable};
 use procession_core::task::TaskCell;
-use procession_core::threads::{self, Outcome};
+use procession_core::threads::{self, Outcome, Threads};
 use procession_core::{Error, Result};
 use std::fmt;
 use std::future::Future;
@@ -32,7 +32,7 @@ enum Place<R> {
     /// In the processes of a pool.
     Processes(Pool, Source<R>),
     /// On the threads of a pool: a task, or a map.
-    Threads(Arc<dyn Outcome<R>>),
+    Threads(Threads, Arc<dyn Outcome<R>>),
 }
 
 pub(crate) enum Source<R> {
@@ -72,8 +72,8 @@ impl<R> AsyncResult<R> {
         Self::at(Place::Processes(pool, source))
     }
 
-    pub(crate) fn on_threads(outcome: Arc<dyn Outcome<R>>) -> Self {
-        Self::at(Place::Threads(outcome))
+    pub(crate) fn on_threads(pool: &Threads, outcome: Arc<dyn Outcome<R>>) -> Self {
+        Self::at(Place::Threads(pool.clone(), outcome))
     }
 
     fn at(place: Place<R>) -> Self {
@@ -83,7 +83,7 @@ impl<R> AsyncResult<R> {
     fn is_over(&self) -> bool {
         match &self.place {
             Place::Processes(_, source) => source.with_goal(|goal| goal.is_over()),
-            Place::Threads(outcome) => outcome.is_over(),
+            Place::Threads(_, outcome) => outcome.is_over(),
         }
     }
 
@@ -92,7 +92,7 @@ impl<R> AsyncResult<R> {
             Place::Processes(pool, source) => {
                 source.with_goal(|goal| pool.wait_until(goal, deadline))
             }
-            Place::Threads(outcome) => threads::wait_until(outcome, deadline),
+            Place::Threads(_, outcome) => threads::wait_until(outcome, deadline),
         }
     }
 
@@ -100,7 +100,7 @@ impl<R> AsyncResult<R> {
         let taken = match &mut self.place {
             Place::Processes(_, Source::Task(cell, decode)) => decode(cell),
             Place::Processes(_, Source::Map(map)) => map.take(),
-            Place::Threads(outcome) => outcome.take(),
+            Place::Threads(_, outcome) => outcome.take(),
         };
         taken.unwrap_or_else(|| Err(Error::usage("the result was taken before")))
     }
@@ -121,6 +121,32 @@ impl<R> AsyncResult<R> {
     /// [`get`](Self::get).
     pub fn get_timeout(&mut self, timeout: Duration) -> Result<R> {
         if self.wait_timeout(timeout) { self.take() } else { Err(Error::timed_out("get")) }
+    }
+
+    /// Cancels what no worker has begun: it never runs, and fails with [`Error::is_cancelled`]. Of a
+    /// map that are the items that are left, but for those that travel together with one that runs: see
+    /// [`chunksize`](crate::Pool::chunksize).
+    ///
+    /// `false` when there is nothing to cancel: the task runs, or has its outcome, which it keeps. An
+    /// error that the cancelling makes is not reported by `Pool::join`.
+    pub fn cancel(&self) -> bool {
+        self.cancel_up_to(false)
+    }
+
+    /// As [`cancel`](Self::cancel), and cancels what runs, too, by killing the worker processes that run
+    /// it; others take their places. What other threads of such a process were running is lost with it.
+    ///
+    /// A thread of this process cannot be killed: on a pool of threads this does what `cancel` does.
+    pub fn cancel_running(&self) -> bool {
+        self.cancel_up_to(true)
+    }
+
+    fn cancel_up_to(&self, running: bool) -> bool {
+        match &self.place {
+            Place::Processes(pool, Source::Task(cell, _)) => pool.cancel(cell, running),
+            Place::Processes(pool, Source::Map(map)) => pool.cancel_batch(map.batch(), running),
+            Place::Threads(pool, outcome) => pool.cancel(&**outcome),
+        }
     }
 
     /// Waits until the task has its outcome. Woken by it.
@@ -153,7 +179,7 @@ impl<R> AsyncResult<R> {
         match &self.place {
             Place::Processes(_, Source::Task(cell, _)) => cell.succeeded(),
             Place::Processes(_, Source::Map(map)) => Some(map.succeeded()),
-            Place::Threads(outcome) => outcome.succeeded(),
+            Place::Threads(_, outcome) => outcome.succeeded(),
         }
     }
 }
@@ -167,7 +193,7 @@ impl<R> Future for AsyncResult<R> {
                 Place::Processes(pool, source) => {
                     source.with_goal(|goal| pool.poll(goal, context.waker()))
                 }
-                Place::Threads(outcome) => threads::poll(&**outcome, context.waker()),
+                Place::Threads(_, outcome) => threads::poll(&**outcome, context.waker()),
             };
         self.polled = pending;
         if pending { Poll::Pending } else { Poll::Ready(self.take()) }
@@ -179,7 +205,7 @@ impl<R> Drop for AsyncResult<R> {
         if self.polled {
             match &self.place {
                 Place::Processes(pool, source) => source.with_goal(|goal| pool.stop_polling(goal)),
-                Place::Threads(outcome) => threads::stop_polling(&**outcome),
+                Place::Threads(_, outcome) => threads::stop_polling(&**outcome),
             }
         }
     }

@@ -35,9 +35,10 @@
 
 mod args;
 mod async_result;
+mod builder;
 mod call;
+mod calls;
 mod codec;
-mod detached;
 mod entry;
 mod fork_guard;
 mod forked;
@@ -51,27 +52,35 @@ mod shared;
 mod shared_slice;
 mod start_method;
 mod stream;
+mod sync;
 mod target;
 mod thread_pool;
 
 pub use args::Args;
 pub use async_result::AsyncResult;
+pub use builder::PoolBuilder;
 pub use call::{Call, CallMany};
+pub use calls::Calls;
 pub use codec::Described;
 pub use fork_guard::allow_fork_with_threads;
 pub use imap::{Imap, ImapUnordered};
 pub use plain::Plain;
-pub use pool::{Chunked, Pool, PoolBuilder};
+pub use pool::Pool;
 pub use process::Process;
 pub use procession_core::info::{ProcessInfo, current_process};
 pub use procession_core::pool::Stats;
 pub use procession_core::start::{StartMethod, get_start_method, set_executable, set_start_method};
+pub use procession_core::worker::{CurrentTask, current_task};
 pub use procession_core::{Error, Result};
 pub use procession_macros::{main, test};
 pub use remote_error::RemoteError;
 pub use shared::Shared;
 pub use shared_slice::SharedSlice;
 pub use start_method::set_forkserver_preload;
+pub use sync::{
+    Array, ArrayGuard, Barrier, BoundedSemaphore, Condition, ConditionGuard, Event, Integer, Lock,
+    LockGuard, Permit, RLock, RLockGuard, RawArray, RawValue, Semaphore, Value, ValueGuard,
+};
 pub use target::{Returned, Target};
 pub use thread_pool::{ThreadChunked, ThreadPool, ThreadPoolBuilder};
 
@@ -103,7 +112,7 @@ pub mod __private {
         super::init();
         let returned = main();
         // As in Python, the program ends when its processes have.
-        super::detached::join_all();
+        procession_core::process::join_detached();
         returned
     }
 

@@ -8,7 +8,7 @@ use procession_core::face::Code;
 use procession_core::message::Record;
 use procession_core::payload::{Input, Output};
 use procession_core::pool::{Pool, Whole};
-use procession_core::task::{Batch, Delivery, Mention};
+use procession_core::task::{Batch, Delivery, Mention, Terms};
 use procession_core::{Error, Result};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -127,12 +127,12 @@ impl Encoder {
         self.bytes = std::mem::take(output.bytes());
         drop(output);
         self.step = (self.step * 2).min(STEP_ITEMS);
-        batch.push(&self.bytes, &self.lengths, &mut self.mentions);
+        let items = batch.push(&self.bytes, &self.lengths, &mut self.mentions);
         if is_last {
             self.last = (Vec::new(), Attachments::default());
             batch.seal();
         }
-        pool.kick(batch, self.lengths.len() as u64);
+        pool.kick(batch, items);
         (is_last, result)
     }
 }
@@ -240,7 +240,7 @@ impl<R: Returned> Results<R> {
 pub(crate) fn run<A, R, I>(
     pool: &Pool,
     code: Code,
-    chunk: Option<usize>,
+    (terms, chunk): (Terms, Option<usize>),
     items: I,
 ) -> Result<Vec<R>>
 where
@@ -248,14 +248,14 @@ where
     R: Returned,
     I: Iterator<Item = A>,
 {
-    let batch = Arc::new(Batch::new(code, chunk));
+    let batch = Arc::new(Batch::new(code, terms, chunk));
     let mut feeder = Feeder::new(items);
     let mut results = Results::new();
     loop {
         let has_room = || batch.uncut() < AHEAD_ITEMS && batch.uncut_bytes() < AHEAD_BYTES;
         while !feeder.is_done() && has_room() {
             if let Err(error) = feeder.step(pool, &batch, usize::MAX) {
-                batch.abandon();
+                pool.abandon(&batch);
                 return Err(error);
             }
             results.drain(&batch);
@@ -278,8 +278,13 @@ where
 
 /// A map that somebody will ask for later.
 pub(crate) trait Gather<R> {
+    /// The map's items.
+    fn batch(&self) -> &Arc<Batch>;
+
     /// What to wait for.
-    fn whole(&self) -> Whole<'_>;
+    fn whole(&self) -> Whole<'_> {
+        Whole(self.batch())
+    }
 
     /// Whether no item failed, once all have their outcome.
     fn succeeded(&self) -> bool;
@@ -301,15 +306,15 @@ impl<R: Returned> MapLater<R> {
     pub(crate) fn start<A: Args, I: Iterator<Item = A>>(
         pool: &Pool,
         code: Code,
-        chunk: Option<usize>,
+        (terms, chunk): (Terms, Option<usize>),
         items: I,
     ) -> Self {
-        let batch = Arc::new(Batch::new(code, chunk));
+        let batch = Arc::new(Batch::new(code, terms, chunk));
         let mut feeder = Feeder::new(items);
         let mut refused = None;
         while !feeder.is_done() {
             if let Err(error) = feeder.step(pool, &batch, usize::MAX) {
-                batch.abandon();
+                pool.abandon(&batch);
                 refused = Some(error);
                 break;
             }
@@ -322,15 +327,15 @@ impl<R: Returned> MapLater<R> {
 
     /// A map that failed before it could be started.
     pub(crate) fn refused(error: Error) -> Self {
-        let batch = Arc::new(Batch::new(0, None));
+        let batch = Arc::new(Batch::new(0, Terms::default(), None));
         batch.seal();
         Self { batch, results: Some(Results::new()), refused: Some(error) }
     }
 }
 
 impl<R: Returned> Gather<Vec<R>> for MapLater<R> {
-    fn whole(&self) -> Whole<'_> {
-        Whole(&self.batch)
+    fn batch(&self) -> &Arc<Batch> {
+        &self.batch
     }
 
     fn succeeded(&self) -> bool {

@@ -1,21 +1,15 @@
 //! The pool.
 
 use crate::args::Args;
-use crate::async_result::{AsyncResult, Source};
-use crate::entry;
+use crate::async_result::AsyncResult;
+use crate::builder::PoolBuilder;
+use crate::calls::Calls;
 use crate::imap::{Imap, ImapUnordered};
-use crate::map::{self, MapLater};
-use crate::stream::Stream;
 use crate::target::{Returned, Target};
 use crate::thread_pool::{Owner, ThreadPool};
-use procession_core::attachment::Attachments;
-use procession_core::face::{Code, Face};
-use procession_core::payload::{Finished, Input, Output};
-use procession_core::pool::{Config, Initializer, Pool as Core, Stats};
-use procession_core::start::StartMethod;
-use procession_core::threads;
-use procession_core::{Error, Result};
-use std::sync::Arc;
+use procession_core::Result;
+use procession_core::pool::{Pool as Core, Stats};
+use procession_core::task::Terms;
 use std::time::Duration;
 
 /// Worker processes that take tasks and give results back. (`multiprocessing.Pool`.)
@@ -48,16 +42,18 @@ use std::time::Duration;
 ///
 /// [`close`](Self::close) and [`join`](Self::join) let everything finish; `join` returns the first
 /// failure that nobody has looked at. [`terminate`](Self::terminate), and dropping the pool without
-/// a `join`, end it at once: unfinished tasks fail with [`Error::is_terminated`], and when the call
+/// a `join`, end it at once: unfinished tasks fail with [`Error::is_terminated`](crate::Error::is_terminated), and when the call
 /// returns the workers are gone.
 #[derive(Debug)]
 pub struct Pool {
-    layout: Layout,
+    pub(crate) layout: Layout,
+    /// On what terms tasks run whose call says nothing else.
+    pub(crate) terms: Terms,
 }
 
 /// Where the tasks of a pool run.
 #[derive(Debug)]
-enum Layout {
+pub(crate) enum Layout {
     Processes(Core),
     Threads(Owner),
 }
@@ -84,13 +80,7 @@ impl Pool {
 
     /// Options for a pool.
     pub fn builder() -> PoolBuilder {
-        PoolBuilder {
-            config: Config::default(),
-            processes: None,
-            threads: None,
-            name: None,
-            failure: None,
-        }
+        PoolBuilder::new()
     }
 
     /// Calls a function in a worker and waits for what it returns.
@@ -116,20 +106,7 @@ impl Pool {
         F::Output: Returned,
         A: Args,
     {
-        let core = match &self.layout {
-            Layout::Processes(core) => core,
-            Layout::Threads(Owner(threads)) => {
-                return AsyncResult::on_threads(threads.submit(move || function.call(args)));
-            }
-        };
-        // The function is known by its type; its value has no bytes.
-        let _ = function;
-        let submitted = entry::code_of::<F, A>().and_then(|code| {
-            let encode = |output: &mut Output<'_>| args.encode(output);
-            core.submit(code, encode).map_err(|error| Error::codec(error.to_string()))
-        });
-        let cell = submitted.unwrap_or_else(|error| core.refuse(error));
-        AsyncResult::of_task(core.clone(), cell)
+        self.calls().apply_async(function, args)
     }
 
     /// Calls a function on every item, in the workers, and waits for the results, in order.
@@ -147,7 +124,7 @@ impl Pool {
         (T,): Args,
         I: IntoIterator<Item = T>,
     {
-        self.chunked(None).map(function, items)
+        self.calls().map(function, items)
     }
 
     /// As [`map`](Self::map), without waiting. The items are taken from the iterator at once.
@@ -158,7 +135,7 @@ impl Pool {
         (T,): Args,
         I: IntoIterator<Item = T>,
     {
-        self.chunked(None).map_async(function, items)
+        self.calls().map_async(function, items)
     }
 
     /// As [`map`](Self::map) for functions of several parameters: each item is a tuple of
@@ -173,7 +150,7 @@ impl Pool {
         A: Args,
         I: IntoIterator<Item = A>,
     {
-        self.chunked(None).starmap(function, items)
+        self.calls().starmap(function, items)
     }
 
     /// As [`starmap`](Self::starmap), without waiting.
@@ -184,7 +161,7 @@ impl Pool {
         A: Args,
         I: IntoIterator<Item = A>,
     {
-        self.chunked(None).starmap_async(function, items)
+        self.calls().starmap_async(function, items)
     }
 
     /// The results of a function on every item, in order, one by one.
@@ -203,7 +180,7 @@ impl Pool {
         (T,): Args,
         I: IntoIterator<Item = T>,
     {
-        self.chunked(None).imap(function, items)
+        self.calls().imap(function, items)
     }
 
     /// As [`imap`](Self::imap), but each result comes as soon as it is there.
@@ -218,19 +195,62 @@ impl Pool {
         (T,): Args,
         I: IntoIterator<Item = T>,
     {
-        self.chunked(None).imap_unordered(function, items)
+        self.calls().imap_unordered(function, items)
     }
 
     /// The map family with chunks of a fixed number of items, Python's `chunksize`.
     ///
     /// Without it chunks follow the measured time of an item, which is right unless items differ
     /// wildly in a way that you know.
-    pub fn chunksize(&self, items: usize) -> Chunked<'_> {
-        self.chunked(Some(items.max(1)))
+    pub fn chunksize(&self, items: usize) -> Calls<'_> {
+        self.calls().chunksize(items)
     }
 
-    fn chunked(&self, items: Option<usize>) -> Chunked<'_> {
-        Chunked { pool: self, items }
+    /// Calls of which each may take this long: a task's every attempt, an item of a map, from its own
+    /// beginning.
+    ///
+    /// What takes longer fails with [`Error::is_timed_out`](crate::Error::is_timed_out), at once or up to
+    /// an eighth of the limit, or a few milliseconds, later. The task can
+    /// [see](crate::CurrentTask::should_stop) that it should stop; if it has not returned within the
+    /// pool's [grace](PoolBuilder::task_grace), its worker process is killed and replaced. What other
+    /// threads of that process were running is lost with it. A thread of this process cannot be killed,
+    /// so on a pool of threads such calls are refused.
+    ///
+    /// ```
+    /// use procession::Pool;
+    /// use std::time::Duration;
+    ///
+    /// fn endless() {
+    ///     loop {
+    ///         std::hint::spin_loop();
+    ///     }
+    /// }
+    ///
+    /// #[procession::main]
+    /// fn main() -> procession::Result<()> {
+    ///     let pool = Pool::new(1)?;
+    ///     let limit = Duration::from_millis(50);
+    ///     let error = pool.task_timeout(limit).apply(endless, ()).unwrap_err();
+    ///     assert!(error.is_timed_out());
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn task_timeout(&self, limit: Duration) -> Calls<'_> {
+        self.calls().task_timeout(limit)
+    }
+
+    /// Calls that are made again, up to so many times, when their worker dies: in another worker, or
+    /// the one that takes its place.
+    ///
+    /// For functions that may be run twice. Panics and time-outs are outcomes and are not retried; the
+    /// task can see which [attempt](crate::CurrentTask::attempt) it is. If the last attempt fails, too,
+    /// its error is the outcome.
+    pub fn retries(&self, retries: u32) -> Calls<'_> {
+        self.calls().retries(retries)
+    }
+
+    fn calls(&self) -> Calls<'_> {
+        Calls::new(self)
     }
 
     /// Takes no more tasks. What was submitted is finished.
@@ -254,7 +274,7 @@ impl Pool {
         }
     }
 
-    /// Ends the pool at once. Unfinished tasks fail with [`Error::is_terminated`]; the workers get
+    /// Ends the pool at once. Unfinished tasks fail with [`Error::is_terminated`](crate::Error::is_terminated); the workers get
     /// SIGTERM and, after a grace period, SIGKILL. They are gone when this returns. If they are
     /// threads, what runs is waited for: see [`ThreadPool::terminate`].
     pub fn terminate(&self) {
@@ -321,280 +341,6 @@ impl Drop for Pool {
 /// ```
 impl From<ThreadPool> for Pool {
     fn from(pool: ThreadPool) -> Self {
-        Self { layout: Layout::Threads(pool.into_owner()) }
+        Self { layout: Layout::Threads(pool.into_owner()), terms: Terms::default() }
     }
-}
-
-/// A pool whose maps use chunks of a fixed size; see [`Pool::chunksize`].
-#[derive(Debug, Clone, Copy)]
-pub struct Chunked<'a> {
-    pool: &'a Pool,
-    items: Option<usize>,
-}
-
-impl Chunked<'_> {
-    /// As [`Pool::map`].
-    ///
-    /// # Errors
-    /// As [`Pool::map`].
-    pub fn map<F, T, I>(&self, function: F, items: I) -> Result<Vec<F::Output>>
-    where
-        F: Target<(T,)>,
-        F::Output: Returned,
-        (T,): Args,
-        I: IntoIterator<Item = T>,
-    {
-        self.starmap(function, items.into_iter().map(|item| (item,)))
-    }
-
-    /// As [`Pool::map_async`].
-    pub fn map_async<F, T, I>(&self, function: F, items: I) -> AsyncResult<Vec<F::Output>>
-    where
-        F: Target<(T,)>,
-        F::Output: Returned,
-        (T,): Args,
-        I: IntoIterator<Item = T>,
-    {
-        self.starmap_async(function, items.into_iter().map(|item| (item,)))
-    }
-
-    /// As [`Pool::starmap`].
-    ///
-    /// # Errors
-    /// As [`Pool::map`].
-    pub fn starmap<F, A, I>(&self, function: F, items: I) -> Result<Vec<F::Output>>
-    where
-        F: Target<A>,
-        F::Output: Returned,
-        A: Args,
-        I: IntoIterator<Item = A>,
-    {
-        let code = code::<F, A>()?;
-        match &self.pool.layout {
-            Layout::Processes(core) => map::run(core, code, self.items, items.into_iter()),
-            Layout::Threads(Owner(threads)) => {
-                let call = move |args| function.call(args);
-                let results = threads.map(call, self.items, items.into_iter(), true);
-                AsyncResult::on_threads(results).get()
-            }
-        }
-    }
-
-    /// As [`Pool::starmap_async`].
-    pub fn starmap_async<F, A, I>(&self, function: F, items: I) -> AsyncResult<Vec<F::Output>>
-    where
-        F: Target<A>,
-        F::Output: Returned,
-        A: Args,
-        I: IntoIterator<Item = A>,
-    {
-        let core = match &self.pool.layout {
-            Layout::Processes(core) => core,
-            Layout::Threads(Owner(threads)) => {
-                let call = move |args| function.call(args);
-                return AsyncResult::on_threads(threads.map(
-                    call,
-                    self.items,
-                    items.into_iter(),
-                    false,
-                ));
-            }
-        };
-        let later = match code::<F, A>() {
-            Ok(code) => MapLater::start(core, code, self.items, items.into_iter()),
-            Err(error) => MapLater::refused(error),
-        };
-        AsyncResult::new(core.clone(), Source::Map(Box::new(later)))
-    }
-
-    /// As [`Pool::imap`].
-    pub fn imap<F, T, I>(
-        &self,
-        function: F,
-        items: I,
-    ) -> Imap<impl Iterator<Item = (T,)> + use<F, T, I>, F::Output>
-    where
-        F: Target<(T,)>,
-        F::Output: Returned,
-        (T,): Args,
-        I: IntoIterator<Item = T>,
-    {
-        Imap::new(self.stream(function, items))
-    }
-
-    /// As [`Pool::imap_unordered`].
-    pub fn imap_unordered<F, T, I>(
-        &self,
-        function: F,
-        items: I,
-    ) -> ImapUnordered<impl Iterator<Item = (T,)> + use<F, T, I>, F::Output>
-    where
-        F: Target<(T,)>,
-        F::Output: Returned,
-        (T,): Args,
-        I: IntoIterator<Item = T>,
-    {
-        ImapUnordered::new(self.stream(function, items))
-    }
-}
-
-impl Chunked<'_> {
-    fn stream<F, T, I>(
-        &self,
-        function: F,
-        items: I,
-    ) -> Stream<impl Iterator<Item = (T,)> + use<F, T, I>, F::Output>
-    where
-        F: Target<(T,)>,
-        F::Output: Returned,
-        (T,): Args,
-        I: IntoIterator<Item = T>,
-    {
-        let items = items.into_iter().map(|item| (item,));
-        match &self.pool.layout {
-            Layout::Processes(core) => {
-                Stream::in_processes(core, code::<F, (T,)>(), self.items, items)
-            }
-            Layout::Threads(Owner(threads)) => {
-                let call = move |args| function.call(args);
-                Stream::on_threads(threads, call, self.items, items)
-            }
-        }
-    }
-}
-
-fn code<F, A>() -> Result<Code>
-where
-    F: Target<A>,
-    F::Output: Returned,
-    A: Args,
-{
-    entry::code_of::<F, A>()
-}
-
-/// Options for a [`Pool`].
-///
-/// ```
-/// use procession::Pool;
-///
-/// fn prepare(level: u8) {
-///     assert!(level < 3);
-/// }
-///
-/// #[procession::main]
-/// fn main() -> procession::Result<()> {
-///     let pool = Pool::builder().processes(2).initializer(prepare, (1,)).build()?;
-///     assert_eq!(pool.apply(|| 7, ())?, 7);
-///     Ok(())
-/// }
-/// ```
-#[derive(Debug)]
-#[must_use = "a builder does nothing until it is built"]
-pub struct PoolBuilder {
-    config: Config,
-    processes: Option<usize>,
-    threads: Option<usize>,
-    name: Option<String>,
-    failure: Option<Error>,
-}
-
-impl PoolBuilder {
-    /// How many processes; [`cpu_count`](crate::cpu_count) unless told.
-    pub fn processes(mut self, count: usize) -> Self {
-        self.processes = Some(count);
-        self
-    }
-
-    /// How many threads run tasks in each process; with no number of [`processes`](Self::processes),
-    /// the threads are this many of this very process, as in [`ThreadPool`].
-    ///
-    /// Threads share their process's memory, so its initializer runs once for all of them, and its
-    /// death loses what each of them was running.
-    pub fn threads(mut self, count: usize) -> Self {
-        self.threads = Some(count);
-        self
-    }
-
-    /// A call that each worker process makes once, before its first task. If it panics the worker counts as
-    /// not started; after a few such starts the pool is broken, and says why. The arguments are
-    /// encoded, for threads, too: each needs its own.
-    pub fn initializer<F, A>(mut self, function: F, args: A) -> Self
-    where
-        F: Target<A>,
-        F::Output: Returned,
-        A: Args,
-    {
-        let _ = function;
-        let mut output = Output::new(Vec::new(), None);
-        let encoded = args.encode(&mut output).map_err(|error| Error::codec(error.to_string()));
-        match encoded.and_then(|()| entry::code_of::<F, A>()) {
-            Ok(code) => {
-                let attachments = Attachments::new(output.attachments());
-                let arguments = match output.finish().0 {
-                    Finished::Private(bytes) => bytes,
-                    Finished::Bulk(bulk) => bulk.to_vec(),
-                };
-                self.config.initializer = Some(Initializer { code, arguments, attachments });
-            }
-            Err(error) => self.failure = Some(error),
-        }
-        self
-    }
-
-    /// Workers are named this, a hyphen and their place from 1; `PoolWorker` unless told, and
-    /// `ThreadPoolWorker` if they are threads.
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = Some(name.into());
-        self
-    }
-
-    /// How the workers are made; as [set](crate::set_start_method) for the program unless told. Means
-    /// nothing for threads.
-    pub fn start_method(mut self, method: StartMethod) -> Self {
-        self.config.start_method = Some(method);
-        self
-    }
-
-    /// Longest time from the launch of a worker until its initializer has returned; 60 s unless
-    /// told. A worker that takes longer is killed and counts as not started. Threads have all the
-    /// time that they need.
-    pub fn start_timeout(mut self, timeout: Duration) -> Self {
-        self.config.start_timeout = timeout;
-        self
-    }
-
-    /// Starts the workers.
-    ///
-    /// # Errors
-    /// As [`Pool::new`]; also when the initializer's arguments could not be encoded.
-    pub fn build(self) -> Result<Pool> {
-        if let Some(error) = self.failure {
-            return Err(error);
-        }
-        if let (Some(threads), None) = (self.threads, self.processes) {
-            let config = thread_config(self.config, threads, self.name);
-            return Ok(ThreadPool::start(config)?.into());
-        }
-        let mut config = self.config;
-        config.threads = self.threads.unwrap_or(1);
-        config.workers = self.processes.unwrap_or(config.workers);
-        config.name = self.name.unwrap_or(config.name);
-        Ok(Pool { layout: Layout::Processes(Core::start(config)?) })
-    }
-}
-
-/// What a pool of threads takes over from the options for processes.
-fn thread_config(from: Config, threads: usize, name: Option<String>) -> threads::Config {
-    let mut config = threads::Config { threads, ..Default::default() };
-    config.name = name.unwrap_or(config.name);
-    config.initializer = from.initializer.map(|call| -> threads::Initializer {
-        Arc::new(move || {
-            // What the arguments mention moves along.
-            let Initializer { code, arguments, attachments: _kept } = &call;
-            let mut output = Output::new(Vec::new(), None);
-            let called = entry::FACE.call(*code, &mut Input::Slice(arguments), &mut output);
-            called.map_err(|error| Error::codec(error.to_string()))
-        })
-    });
-    config
 }

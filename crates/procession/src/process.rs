@@ -2,7 +2,6 @@
 
 use crate::args::Args;
 use crate::codec;
-use crate::detached;
 use crate::entry;
 use crate::forked::{self, Run};
 use crate::target::{Returned, Target};
@@ -40,8 +39,7 @@ type Encode = Box<dyn FnOnce(&mut Output<'_>) -> std::result::Result<(), codec::
 /// running `Process` neither ends it nor waits for it; `#[procession::main]` waits for it when
 /// `main` returns. When the program dies the child does too.
 pub struct Process<R> {
-    name: String,
-    method: Option<StartMethod>,
+    config: core::Config,
     state: State,
     returns: PhantomData<fn() -> R>,
 }
@@ -56,7 +54,7 @@ enum State {
 impl<R> fmt::Debug for Process<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Process")
-            .field("name", &self.name)
+            .field("name", &self.config.name)
             .field("pid", &self.pid())
             .finish_non_exhaustive()
     }
@@ -77,8 +75,7 @@ impl<R: Returned> Process<R> {
         let code = entry::code_of::<F, A>();
         let encode: Encode = Box::new(move |output| args.encode(output));
         Self {
-            name: core::next_name(),
-            method: None,
+            config: core::Config::default(),
             state: State::New { code, encode, run: None },
             returns: PhantomData,
         }
@@ -109,9 +106,9 @@ impl<R: Returned> Process<R> {
     {
         let encode: Encode = Box::new(|_| Ok(()));
         let run = Some(forked::run_of(closure));
+        let start_method = Some(StartMethod::Fork);
         Self {
-            name: core::next_name(),
-            method: Some(StartMethod::Fork),
+            config: core::Config { start_method, ..core::Config::default() },
             state: State::New { code: entry::code_of_forked(), encode, run },
             returns: PhantomData,
         }
@@ -120,7 +117,7 @@ impl<R: Returned> Process<R> {
     /// Names the process; without, it is `Process-1` and so on.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = name.into();
+        self.config.name = name.into();
         self
     }
 
@@ -128,21 +125,58 @@ impl<R: Returned> Process<R> {
     /// that is made by [`fork`](Self::fork) can be made in no other way.
     #[must_use]
     pub fn start_method(mut self, method: StartMethod) -> Self {
-        self.method = Some(method);
+        self.config.start_method = Some(method);
+        self
+    }
+
+    /// The most private memory that the process may have, in bytes; see
+    /// [`PoolBuilder::memory_limit`](crate::PoolBuilder::memory_limit).
+    ///
+    /// ```
+    /// use procession::Process;
+    ///
+    /// #[procession::main]
+    /// fn main() -> procession::Result<()> {
+    ///     let mut process = Process::new(|| vec![1_u8; 1 << 30].len(), ()).memory_limit(64 << 20);
+    ///     process.start()?;
+    ///     let error = process.join().expect_err("a gibibyte is too much");
+    ///     assert!(error.is_worker_lost());
+    ///     assert!(error.to_string().ends_with("it probably hit its memory limit of 64 MiB"));
+    ///     Ok(())
+    /// }
+    /// ```
+    #[must_use]
+    pub fn memory_limit(mut self, bytes: u64) -> Self {
+        self.config.limits.memory_bytes = Some(bytes);
+        self
+    }
+
+    /// The niceness of the process; see [`PoolBuilder::niceness`](crate::PoolBuilder::niceness).
+    #[must_use]
+    pub fn niceness(mut self, niceness: i32) -> Self {
+        self.config.limits.niceness = Some(niceness);
+        self
+    }
+
+    /// The CPUs that the process may run on; see
+    /// [`PoolBuilder::cpu_affinity`](crate::PoolBuilder::cpu_affinity).
+    #[must_use]
+    pub fn cpu_affinity(mut self, cpus: impl IntoIterator<Item = usize>) -> Self {
+        self.config.limits.run_on(cpus);
         self
     }
 
     /// The process's name.
     pub fn get_name(&self) -> &str {
-        &self.name
+        &self.config.name
     }
 
     /// Starts the process.
     ///
     /// # Errors
     /// When it was started before, the arguments cannot be encoded, the function lives in another
-    /// shared library, the system cannot make a process, or it would be forked and the program has
-    /// threads.
+    /// shared library, the system cannot make a process, it would be forked and the program has
+    /// threads, or it was given limits that it cannot have.
     pub fn start(&mut self) -> Result<()> {
         if !matches!(self.state, State::New { .. }) {
             return Err(Error::usage("a process is started once"));
@@ -151,16 +185,14 @@ impl<R: Returned> Process<R> {
         else {
             unreachable!("matched above");
         };
-        let (name, code) = (self.name.clone(), code?);
+        let (config, code) = (self.config.clone(), code?);
         let refused = |error: codec::CodecError| Error::codec(error.to_string());
         let process = match run {
-            None => core::Process::start(name, self.method, code, encode, refused),
-            Some(_) if self.method != Some(StartMethod::Fork) => {
+            None => core::Process::start(config, code, encode, refused),
+            Some(_) if config.start_method != Some(StartMethod::Fork) => {
                 Err(Error::usage("a closure that captures can be started by fork alone"))
             }
-            Some(run) => {
-                forked::with(run, || core::Process::start(name, self.method, code, encode, refused))
-            }
+            Some(run) => forked::with(run, || core::Process::start(config, code, encode, refused)),
         }?;
         self.state = State::Running(process);
         Ok(())
@@ -273,7 +305,7 @@ fn is_gone(error: &std::io::Error) -> bool {
 impl<R> Drop for Process<R> {
     fn drop(&mut self) {
         if let State::Running(process) = std::mem::replace(&mut self.state, State::Failed) {
-            detached::keep(process);
+            core::detach(process);
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::map::{Encoder, unpack};
 use crate::target::Returned;
 use procession_core::face::Code;
 use procession_core::pool::Pool;
-use procession_core::task::Batch;
+use procession_core::task::{Batch, Terms};
 use procession_core::threads::{self, Deliveries, Delivery, Gatherer, Threads};
 use procession_core::{Error, Result};
 use std::collections::VecDeque;
@@ -90,7 +90,7 @@ impl<A: Args, R: Returned> Work<A, R> for InProcesses<A, R> {
     }
 
     fn abandon(&self) {
-        self.batch.abandon();
+        self.pool.abandon(&self.batch);
     }
 }
 
@@ -158,7 +158,7 @@ impl<I: Iterator, R> Stream<I, R> {
     pub(crate) fn in_processes(
         pool: &Pool,
         code: Result<Code>,
-        chunk: Option<usize>,
+        (terms, chunk): (Terms, Option<usize>),
         items: I,
     ) -> Self
     where
@@ -168,7 +168,7 @@ impl<I: Iterator, R> Stream<I, R> {
         let (code, error) = code.map_or_else(|error| (0, Some(error)), |code| (code, None));
         let work = InProcesses {
             pool: pool.clone(),
-            batch: Arc::new(Batch::new(code, chunk)),
+            batch: Arc::new(Batch::new(code, terms, chunk)),
             encoder: Encoder::new(),
             items: PhantomData,
         };
@@ -205,7 +205,7 @@ impl<I: Iterator, R> Stream<I, R> {
         }
     }
 
-    fn refuse(&mut self, error: Error, is_over: bool) {
+    pub(crate) fn refuse(&mut self, error: Error, is_over: bool) {
         self.refused.push_back((self.pushed, error));
         if is_over {
             self.items = None;

@@ -117,7 +117,10 @@ impl ThreadPool {
         F::Output: Send + 'static,
         A: Send + 'static,
     {
-        AsyncResult::on_threads(self.threads().submit(move || function.call_once(args)))
+        {
+            let outcome = self.threads().submit(move || function.call_once(args));
+            AsyncResult::on_threads(self.threads(), outcome)
+        }
     }
 
     /// Calls a function on every item, on the threads, and waits for the results, in order.
@@ -258,7 +261,8 @@ impl ThreadChunked<'_> {
         R: Send + 'static,
         I: IntoIterator<Item = T>,
     {
-        AsyncResult::on_threads(self.pool.map(function, self.items, items.into_iter(), true)).get()
+        let results = self.pool.map(function, self.items, items.into_iter(), true);
+        AsyncResult::on_threads(self.pool, results).get()
     }
 
     /// As [`ThreadPool::map_async`].
@@ -269,7 +273,8 @@ impl ThreadChunked<'_> {
         R: Send + 'static,
         I: IntoIterator<Item = T>,
     {
-        AsyncResult::on_threads(self.pool.map(function, self.items, items.into_iter(), false))
+        let results = self.pool.map(function, self.items, items.into_iter(), false);
+        AsyncResult::on_threads(self.pool, results)
     }
 
     /// As [`ThreadPool::starmap`].

@@ -202,6 +202,17 @@ fn survive_loses_only_the_items_that_crash() {
 }
 
 #[test]
+fn give_up_says_what_it_gave_up() {
+    let run = run("give_up", &[]);
+    assert_eq!(run.lines.len(), 5, "{:#?}", run.lines);
+    assert_eq!((run.line(0), run.line(2)), ("0: 111 steps", "2: 118 steps"));
+    assert!(
+        run.line(1).starts_with("1: the task took longer than its limit of 200ms on PoolWorker")
+    );
+    assert_eq!(run.line(3), "3 calls were made again.");
+}
+
+#[test]
 fn share_sends_its_data_once_to_each_worker() {
     let run = run("share", &[]);
     let totals: Vec<_> =

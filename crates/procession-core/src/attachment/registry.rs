@@ -1,7 +1,8 @@
 //! Which attachments this process knows, by their ids: those that it made, as long as somebody has
 //! them, and those that it was sent, until it is told that they are gone.
 
-use super::{Attachment, FaceValue, Label};
+use super::commons::Commons;
+use super::{Attachment, Content, FaceValue, Label};
 use parking_lot::Mutex;
 use procession_os::frozen::Frozen;
 use procession_os::handle::Handle;
@@ -110,23 +111,36 @@ pub(super) fn leave(id: u64) {
 }
 
 /// Makes an attachment known that was sent here.
-pub(crate) fn receive(label: Label, memory: Option<Handle>) {
+pub(crate) fn receive(label: Label, handles: Vec<Handle>) {
     let id = label.id;
-    let taken = look_up(id).or_else(|_| take_in(label, memory));
+    let taken = look_up(id).or_else(|_| take_in(label, handles));
     let attachment = taken.as_ref().map_or_else(|_| Weak::new(), Arc::downgrade);
     let received = Some(Received { attachment: taken, value: None });
     let before = REGISTRY.lock().insert(id, Entry { attachment, received });
     drop(before);
 }
 
-fn take_in(label: Label, memory: Option<Handle>) -> Result<Arc<Attachment>, String> {
-    let memory = memory.ok_or(OUT)?;
+fn take_in(label: Label, handles: Vec<Handle>) -> Result<Arc<Attachment>, String> {
+    let mut handles = handles.into_iter();
+    let memory = handles.next().ok_or(OUT)?;
+    let content = match label.more {
+        None => accept_frozen(&label, memory)?,
+        Some(more) if handles.len() != more => return Err(OUT.to_owned()),
+        Some(_) => {
+            let commons = Commons::accept(memory, handles.collect());
+            Content::Commons(commons.map_err(|error| error.to_string())?)
+        }
+    };
+    // What was lost is missed where it is looked for.
+    let nested = label.nested.iter().filter_map(|id| look_up(*id).ok()).collect();
+    Ok(Arc::new(Attachment::new(label.id, label.tag, content, None, nested)))
+}
+
+fn accept_frozen(label: &Label, memory: Handle) -> Result<Content, String> {
     let memory = Frozen::accept(memory).map_err(|error| error.to_string())?;
     let bytes = usize::try_from(label.bytes).ok().filter(|bytes| *bytes <= memory.as_slice().len());
     let bytes = bytes.ok_or("its memory is smaller than it should be")?;
-    // What was lost is missed where it is looked for.
-    let nested = label.nested.iter().filter_map(|id| look_up(*id).ok()).collect();
-    Ok(Arc::new(Attachment::new(label.id, label.tag, bytes, memory, None, nested)))
+    Ok(Content::Frozen(memory, bytes))
 }
 
 /// Keeps what the face has made of an attachment that was received.

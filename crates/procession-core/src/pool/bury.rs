@@ -1,16 +1,19 @@
 //! A worker's end: what it was running is lost, what it had finished counts, the rest runs
 //! elsewhere, and another takes its place.
 
+use super::breaker::{Doing, Verdict};
 use super::collect::deliver_unfinished;
 use super::inner::{Inner, State, Work};
+use super::retire::withdraw;
 use super::shared::{Exited, Shared};
 use super::slot::{Flight, Live, Load, Phase, Request, Slot, Span, Target, load_of};
 use crate::attachment::Attachments;
 use crate::error::{Error, Fault, WorkerId};
 use crate::message::{Role, request};
 use crate::payload::{BulkSource, Bytes, Loans};
-use crate::start::{Ordered, WorkerProcess, WorkerSpec};
-use crate::task::{Chunk, Delivery};
+use crate::rest;
+use crate::start::{Arrival, WorkerProcess, WorkerSpec};
+use crate::task::Delivery;
 use procession_ipc::lane::{ParentLane, Progress};
 use procession_os::process::Exit;
 use std::collections::VecDeque;
@@ -23,12 +26,6 @@ const RETRY_AFTER: Duration = Duration::from_millis(100);
 /// Workers that are ordered before the first of them is there, while a pool starts: the launcher has
 /// something to do, and the descriptors under way are few.
 const LAUNCHES_AHEAD: usize = 8;
-/// Weight of failed starts, since a worker was last ready, at which a pool is broken.
-const START_FAILURES_MAX: u32 = 12;
-/// Weight of a start that failed by itself: three in a row and the pool is broken.
-const WEIGHT_FAILED: u32 = 4;
-/// Weight of a start that was ended by a signal, which may be somebody else's doing.
-const WEIGHT_KILLED: u32 = 1;
 
 /// How a worker died, for what it was running.
 struct Death {
@@ -36,6 +33,8 @@ struct Death {
     exit: Exit,
     /// What it had said that made no sense, if it was killed for that.
     protocol: Option<String>,
+    /// Why the pool has killed it for another reason, or it has given up.
+    why: Option<String>,
 }
 
 impl Death {
@@ -43,7 +42,7 @@ impl Death {
         let worker = self.worker.clone();
         Error::new(match &self.protocol {
             Some(what) => Fault::Protocol { worker, what: what.clone() },
-            None => Fault::WorkerLost { worker, exit: self.exit },
+            None => Fault::WorkerLost { worker, exit: self.exit, why: self.why.clone() },
         })
     }
 }
@@ -73,7 +72,7 @@ impl Shared {
     }
 
     /// Orders the next process for a place.
-    fn order(self: &Arc<Self>, inner: &Inner, process: usize) -> Result<Ordered, Error> {
+    fn order(self: &Arc<Self>, inner: &Inner, process: usize) -> Result<Arrival, Error> {
         let generation = inner.slots[inner.team(process).start].generation + 1;
         let spec = WorkerSpec {
             role: Role::PoolWorker,
@@ -85,14 +84,17 @@ impl Shared {
             snapshot: self.config.snapshot.clone(),
             company: self.config.workers,
             patience: self.config.start_timeout,
+            limits: self.config.limits.of_worker(process, self.config.threads),
+            retirement: self.config.retirement,
         };
         let pool = Arc::downgrade(self);
-        Ordered::new(spec, move |exit| {
+        let on_exit = move |exit| {
             if let Some(pool) = pool.upgrade() {
                 pool.exits.lock().push(Exited { index: process, generation, exit });
                 pool.supervisor.nudge();
             }
-        })
+        };
+        self.source.order(spec, Box::new(on_exit))
     }
 
     /// Gives a process its place, and its threads their first requests.
@@ -100,12 +102,12 @@ impl Shared {
         self: &Arc<Self>,
         inner: &mut Inner,
         process: usize,
-        ordered: Ordered,
+        ordered: Arrival,
     ) -> Result<(), Error> {
-        let (launched, lanes) = ordered.finish()?;
+        let (launched, lanes) = ordered()?;
         let launched = Arc::new(launched);
         let team = inner.team(process);
-        let deadline = Instant::now() + self.config.start_timeout;
+        let deadline = rest::later(rest::now(), self.config.start_timeout);
         for (index, lane) in team.clone().zip(lanes) {
             let slot = &mut inner.slots[index];
             slot.generation += 1;
@@ -129,7 +131,8 @@ impl Shared {
         };
         let load = Load::Private(bytes);
         let mut start = Request { kind, code, target: Target::Start, load, attachments };
-        if !self.load_for_ring(&mut start) || slot.send(start).is_some() {
+        self.load_for_ring(&mut start)?;
+        if slot.send(start).is_some() {
             return Err(Error::usage("the initializer's arguments do not fit into shared memory"));
         }
         if let Some(live) = &mut slot.live {
@@ -159,26 +162,43 @@ impl Shared {
         for index in team.clone() {
             self.collect_from(inner, index);
         }
+        // What it was not to begin any more was not running either.
+        if inner.slots[team.clone()].iter().any(|slot| slot.retires_at.is_some()) {
+            withdraw(inner, team.clone());
+        }
         let slots = &mut inner.slots[team.clone()];
         // If one thread spoke nonsense all were killed for it.
         let protocol = slots.iter_mut().find_map(|slot| slot.protocol_error.take());
-        let mut was_starting = false;
+        let doing = inner.doing(exited.index);
         let mut ended = None;
         for index in team.clone() {
             let slot = &mut inner.slots[index];
             let Some(live) = slot.live.take() else { continue };
-            let phase = std::mem::replace(&mut slot.phase, Phase::Gone);
-            was_starting |= matches!(phase, Phase::Starting(_));
+            slot.phase = Phase::Gone;
             let worker = live.process.id().clone();
-            let death = Death { worker, exit: exited.exit, protocol: protocol.clone() };
+            let killed_for = slot.killed_for.map(str::to_owned);
+            let why = killed_for.or_else(|| live.process.refusal());
+            let death = Death { worker, exit: exited.exit, protocol: protocol.clone(), why };
             self.settle_flights(inner, index, live.lane, &death);
             ended = Some(live.process);
         }
-        if let (Some(process), true) = (ended, was_starting) {
-            self.count_failed_start(inner, team, &process, exited.exit);
-        }
+        inner.stats.retired += u64::from(inner.slots[team.start].was_retired);
+        let delay = match (ended, doing) {
+            (Some(process), Doing::Starting) => {
+                self.count_failed_start(inner, team.clone(), &process, exited.exit)
+            }
+            (Some(process), Doing::Idle) => {
+                inner.count_idle_end(process.id(), exited.exit, protocol)
+            }
+            _ => Ok(Duration::ZERO),
+        };
         self.renew_watches(inner);
-        self.fill_place(inner, exited.index);
+        match delay {
+            Ok(Duration::ZERO) => self.fill_place(inner, exited.index),
+            Ok(delay) => inner.slots[team.start].retry_at = Some(rest::now() + delay),
+            Err(error) if !inner.state.has_ended() => self.break_pool(inner, error),
+            Err(_) => {}
+        }
         self.collect(inner);
         self.tell_leader(inner);
         self.changed.notify_all();
@@ -192,11 +212,12 @@ impl Shared {
             return;
         }
         match self.launch(inner, process) {
+            Ok(()) if std::mem::take(&mut inner.slots[first].was_retired) => {}
             Ok(()) => inner.stats.respawns += 1,
             Err(error) if inner.slots.iter().all(|slot| slot.live.is_none()) => {
                 self.break_pool(inner, error);
             }
-            Err(_) => inner.slots[first].retry_at = Some(Instant::now() + RETRY_AFTER),
+            Err(_) => inner.slots[first].retry_at = Some(rest::now() + RETRY_AFTER),
         }
     }
 
@@ -208,13 +229,15 @@ impl Shared {
         }
     }
 
+    /// Counts the end of a process that was not ready yet; gives how long the next one has to wait, or the
+    /// error that the pool is broken with.
     fn count_failed_start(
-        self: &Arc<Self>,
+        &self,
         inner: &mut Inner,
         team: Range<usize>,
         process: &WorkerProcess,
         exit: Exit,
-    ) {
+    ) -> Result<Duration, Error> {
         let said_hello = inner.slots[team.start].said_hello;
         let start_error = inner.slots[team].iter_mut().find_map(|slot| slot.start_error.take());
         let by_signal = matches!(exit, Exit::Signal { .. }) && start_error.is_none();
@@ -231,9 +254,9 @@ impl Shared {
             }
             None => process.start_failure(exit, said_hello),
         };
-        inner.start_failures += if by_signal { WEIGHT_KILLED } else { WEIGHT_FAILED };
-        if !inner.state.has_ended() && (hopeless || inner.start_failures >= START_FAILURES_MAX) {
-            self.break_pool(inner, error);
+        match inner.failed_starts.start_failed(by_signal) {
+            Verdict::Replace(delay) if !hopeless => Ok(delay),
+            Verdict::Replace(_) | Verdict::Break => Err(error),
         }
     }
 
@@ -249,13 +272,11 @@ impl Shared {
         while let Some(work) = inner.injector.pop_front() {
             match work {
                 Work::Request(request) => {
-                    if let Load::Bulk(bulk) = request.load {
-                        self.put_bulk(*bulk);
-                    }
-                    fail_target(inner, request.target, error);
+                    self.put_load(request.load);
+                    fail_for_good(inner, request.target, error);
                 }
                 Work::Batch(batch) => {
-                    inner.owe_wake(batch.give_up(error));
+                    inner.give_up(&batch, error);
                     batch.dequeue();
                 }
             }
@@ -266,7 +287,7 @@ impl Shared {
             let targets: Vec<_> =
                 slot.flights.iter_mut().filter_map(|flight| flight.target.take()).collect();
             for target in targets {
-                fail_target(inner, target, error);
+                fail_for_good(inner, target, error);
             }
         }
         inner.settled = true;
@@ -275,66 +296,53 @@ impl Shared {
 
     /// Gives every flight of a dead worker its outcome, or sends it elsewhere.
     fn settle_flights(&self, inner: &mut Inner, index: usize, lane: ParentLane, death: &Death) {
-        let mut progress = lane.unfinished_part();
+        // What one that spoke nonsense says that it has finished is not believed either.
+        let mut progress = death.protocol.is_none().then(|| lane.unfinished_part()).flatten();
         let flights = std::mem::take(&mut inner.slots[index].flights);
         inner.slots[index].unfinished = 0;
         let mut elsewhere = Vec::new();
+        let mut is_next = true;
         for mut flight in flights {
-            let begun = lane.is_begun(flight.sequence);
-            let Some(target) = flight.target.take() else {
+            let Some(mut target) = flight.target.take() else {
                 flight.bulk.take().into_iter().for_each(|bulk| self.put_bulk(*bulk));
                 continue;
             };
+            let was_next = std::mem::take(&mut is_next);
+            let begun = lane.is_begun(flight.sequence)
+                || target.is_known_begun()
+                // A mad worker says what it likes, and must not be sent its own end for ever.
+                || was_next && target.was_unbegun_too_often();
             match target {
                 Target::Start => {}
-                Target::Task(cell) if begun => inner.settle(&cell, Err(death.error())),
-                Target::Chunk(span) if begun => {
-                    let Span { batch, first, count, delivered } = *span;
-                    let (from, left) = (first + delivered, count - delivered);
-                    let done = match progress.take() {
-                        Some(Progress { items, bytes }) if u64::from(items) < left => {
-                            let kept = &flight.attachments;
-                            let what = (u64::from(items), &bytes[..], kept);
-                            deliver_unfinished(inner, &batch, &death.worker, from, what)
-                        }
-                        _ => 0,
-                    };
-                    let died_at = from + done;
-                    let error = death.error();
-                    inner.deliver(&batch, Delivery::Failed { first: died_at, count: 1, error });
-                    let rest = first + count - died_at - 1;
-                    if rest > 0 {
-                        let bytes = chunk_bytes(&lane, &mut flight);
-                        let attachments = std::mem::take(&mut flight.attachments);
-                        let mut chunk = Chunk { first, count, bytes, attachments };
-                        chunk.drop_front(count - rest);
-                        elsewhere.push(Request {
-                            kind: flight.kind,
-                            code: flight.code,
-                            attachments: chunk.attachments,
-                            load: Load::Private(Bytes::from_vec(chunk.bytes)),
-                            target: Target::Chunk(Box::new(Span {
-                                batch,
-                                first: chunk.first,
-                                count: rest,
-                                delivered: 0,
-                            })),
-                        });
-                    }
+                Target::Task(cell) if begun && !cell.may_try_again() => {
+                    inner.settle(&cell, Err(death.error()));
                 }
-                unstarted => elsewhere.push(Request {
-                    kind: flight.kind,
-                    code: flight.code,
-                    load: load_of(&lane, &mut flight),
-                    attachments: std::mem::take(&mut flight.attachments),
-                    target: unstarted,
-                }),
+                Target::Chunk(span) if begun => {
+                    // A worker writes but one part, and that of its first unfinished request.
+                    let progress = progress.take().filter(|_| was_next);
+                    let rest = settle_chunk(inner, &lane, &mut flight, *span, progress, death);
+                    elsewhere.extend(rest);
+                }
+                target => {
+                    inner.stats.retried += u64::from(begun);
+                    elsewhere.push(Request {
+                        kind: flight.kind,
+                        code: flight.code,
+                        load: load_of(&lane, &mut flight),
+                        attachments: std::mem::take(&mut flight.attachments),
+                        target,
+                    });
+                }
             }
             flight.bulk.take().into_iter().for_each(|bulk| self.put_bulk(*bulk));
         }
         // What was sent first runs first.
         for request in elsewhere.into_iter().rev() {
-            inner.injector.push_front(Work::Request(request));
+            if request.target.is_cancelled() {
+                self.drop_cancelled(inner, request);
+            } else {
+                inner.injector.push_front(Work::Request(request));
+            }
         }
         if let State::Terminated = inner.state {
             let error = Error::new(Fault::Terminated);
@@ -345,29 +353,64 @@ impl Shared {
     }
 }
 
-/// The items of a chunk that was sent.
-fn chunk_bytes(lane: &ParentLane, flight: &mut Flight) -> Vec<u8> {
-    match &flight.bulk {
-        Some(bulk) => bulk.to_vec(),
-        None => lane.read_back(&flight.pushed),
+/// Fails whatever a request was for, and of a batch also what was not cut yet.
+fn fail_for_good(inner: &mut Inner, target: Target, error: &Error) {
+    let batch = match &target {
+        Target::Chunk(span) => Some(span.batch.clone()),
+        Target::Task(_) | Target::Start => None,
+    };
+    inner.fail(target, error);
+    if let Some(batch) = batch {
+        inner.give_up(&batch, error);
     }
 }
 
-fn fail_target(inner: &mut Inner, target: Target, error: &Error) {
-    match target {
-        Target::Task(cell) => inner.settle(&cell, Err(error.clone())),
-        Target::Chunk(span) => {
-            let Span { batch, first, count, delivered } = *span;
-            let failed = Delivery::Failed {
-                first: first + delivered,
-                count: count - delivered,
-                error: error.clone(),
-            };
-            inner.deliver(&batch, failed);
-            inner.owe_wake(batch.give_up(error));
+/// Gives the items of a chunk that a dead worker had begun their outcomes; gives back what is to run
+/// elsewhere: the item that it died of, if that may be tried again, and those behind it.
+fn settle_chunk(
+    inner: &mut Inner,
+    lane: &ParentLane,
+    flight: &mut Flight,
+    span: Span,
+    progress: Option<Progress>,
+    death: &Death,
+) -> Vec<Request> {
+    let left = span.count - span.delivered;
+    let done = match progress {
+        Some(Progress { items, bytes }) if u64::from(items) <= left => {
+            let what = (u64::from(items), &bytes[..], &flight.attachments);
+            deliver_unfinished(inner, &span, &death.worker, what)
         }
-        Target::Start => {}
+        _ => 0,
+    };
+    if done == left {
+        // It had only to say so.
+        return Vec::new();
     }
+    let died_at = span.next() + done;
+    let mut chunk = flight.items_from(lane, &span, died_at);
+    let died = chunk.split_first();
+    let request = |chunk, attempts_before| {
+        // A mad worker may have had its time for an item behind the one that it died of.
+        Request::of_chunk(chunk, span.batch.clone(), attempts_before, &span.overdue)
+    };
+    let mut elsewhere = Vec::new();
+    if span.overdue.contains(&died_at) {
+        // It has its outcome.
+    } else if span.batch.is_cancelled() {
+        let error = Error::new(Fault::Cancelled { worker: Some(death.worker.clone()) });
+        inner.deliver(&span.batch, Delivery::Failed { first: died_at, count: 1, error });
+    } else if span.attempts_before < span.batch.terms().retries {
+        inner.stats.retried += 1;
+        elsewhere.push(request(died, span.attempts_before + 1));
+    } else {
+        let error = death.error();
+        inner.deliver(&span.batch, Delivery::Failed { first: died_at, count: 1, error });
+    }
+    if chunk.count > 0 {
+        elsewhere.push(request(chunk, span.attempts_before));
+    }
+    elsewhere
 }
 
 impl Slot {

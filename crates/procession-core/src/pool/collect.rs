@@ -5,23 +5,40 @@
 
 use super::inner::Inner;
 use super::shared::Shared;
-use super::slot::{Phase, Slot, Target};
+use super::slot::{Phase, Slot, Span, Target};
 use crate::attachment::Attachments;
 use crate::error::{Error, WorkerId};
 use crate::message::{PanicReport, Record, response, status};
 use crate::payload::{BulkSource, Bytes, SMALL_BYTES, Value};
+use crate::rest;
 use crate::task::{Batch, Delivery};
 use procession_ipc::bulk::Reference;
 use procession_ipc::frame::{FLAG_BULK, Header};
 use procession_ipc::lane::ParentLane;
-use procession_ipc::layout::CROWDED_SLOTS;
+use procession_ipc::layout::{CROWDED_SLOTS, RESPONSE_SLOTS};
 use procession_ipc::ring::Frame;
 use std::sync::Arc;
 
-/// What a worker sent makes no sense.
-pub(super) struct Nonsense(&'static str);
+/// Most frames of one worker that are taken in one look once nobody wants them any more. Before that each
+/// of them ends something, or it is nonsense; afterwards a worker that sends without end could keep the
+/// pool's lock for as long as it lives.
+const UNWANTED_MAX: usize = 2 * RESPONSE_SLOTS as usize;
 
-type Checked<T> = Result<T, Nonsense>;
+/// Why what a worker sent is not taken.
+pub(super) enum Untaken {
+    /// It makes no sense.
+    Nonsense(&'static str),
+    /// The program has no room for it.
+    NoRoom,
+}
+
+use Untaken::{NoRoom, Nonsense};
+
+type Checked<T> = Result<T, Untaken>;
+
+/// What becomes of a worker whose segment was lost: it would use it again.
+const SHORT: &str =
+    "it was ended because the program had no descriptor or no memory left for a result";
 
 impl Shared {
     /// Takes every response that is there, then sends what waits.
@@ -30,6 +47,7 @@ impl Shared {
             for index in 0..inner.slots.len() {
                 self.collect_from(inner, index);
             }
+            self.retire_due(inner);
             self.dispatch(inner);
             // A worker that was asked to ring may have answered just before it was asked.
             if !self.arrange_bells(inner) {
@@ -43,9 +61,15 @@ impl Shared {
     pub(super) fn collect_from(&self, inner: &mut Inner, index: usize) {
         let mut any = false;
         let mut crowded = false;
-        loop {
+        let mut frames_left = if inner.state.has_ended() { UNWANTED_MAX } else { usize::MAX };
+        while frames_left > 0 {
+            frames_left -= 1;
             let slot = &mut inner.slots[index];
             let Some(live) = &mut slot.live else { return };
+            if slot.protocol_error.is_some() {
+                // It is about to end; nothing that it says is believed.
+                break;
+            }
             let frame = match live.lane.peek() {
                 Ok(Some(frame)) => frame,
                 Ok(None) => break,
@@ -58,9 +82,16 @@ impl Shared {
             let payload = payload_of(&live.lane, &frame);
             live.lane.advance(&frame);
             any = true;
-            if let Err(Nonsense(what)) = take(inner, index, &frame.header, payload) {
-                accuse(&mut inner.slots[index], what);
-                break;
+            match take(inner, index, &frame.header, payload) {
+                Ok(()) => {}
+                Err(Nonsense(what)) => {
+                    accuse(&mut inner.slots[index], what);
+                    break;
+                }
+                Err(NoRoom) => {
+                    let process = inner.slots[index].process;
+                    inner.kill_team(process, SHORT);
+                }
             }
         }
         let slot = &mut inner.slots[index];
@@ -95,7 +126,7 @@ pub(crate) fn payload_of(lane: &ParentLane, frame: &Frame) -> Bytes {
 }
 
 /// Kills a worker that sent nonsense; its end is dealt with like any other.
-fn accuse(slot: &mut Slot, what: &str) {
+pub(super) fn accuse(slot: &mut Slot, what: &str) {
     if slot.protocol_error.is_none() {
         slot.protocol_error = Some(what.to_owned());
         slot.kill();
@@ -106,7 +137,7 @@ fn take(inner: &mut Inner, index: usize, header: &Header, payload: Bytes) -> Che
     let has_ended = inner.state.has_ended();
     match header.kind {
         // Everything has its outcome; what is answered while the worker ends is nobody's.
-        response::DONE | response::PART | response::ITEM if has_ended => Ok(()),
+        response::DONE | response::PART | response::ITEM | response::RETIRE if has_ended => Ok(()),
         response::HELLO => hello(&mut inner.slots[index], &payload),
         response::READY => ready(inner, index),
         response::INITIALIZER_FAILED => {
@@ -114,6 +145,10 @@ fn take(inner: &mut Inner, index: usize, header: &Header, payload: Bytes) -> Che
         }
         response::DONE => done(inner, index, header, payload),
         response::PART | response::ITEM => part(inner, index, header, payload),
+        response::RETIRE if inner.retirement.is_possible() => {
+            inner.slots[index].retires_at = Some(header.sequence);
+            Ok(())
+        }
         _ => Err(Nonsense("a frame of no known kind")),
     }
 }
@@ -138,11 +173,15 @@ fn ready(inner: &mut Inner, index: usize) -> Checked<()> {
     if matches!(slot.phase, Phase::Starting(_)) {
         slot.phase = Phase::Ready;
     }
-    inner.start_failures = 0;
+    slot.ready_at = Some(rest::now());
+    inner.failed_starts.reset();
     Ok(())
 }
 
 fn initializer_failed(slot: &mut Slot, header: &Header, payload: &[u8]) -> Checked<()> {
+    if !slot.flights.iter().any(|flight| matches!(flight.target, Some(Target::Start))) {
+        return Err(Nonsense("a failed initializer of a worker that was ready"));
+    }
     let worker = slot.live.as_ref().map(|live| live.process.id().clone());
     slot.start_error = Some(failure(worker, header.word, payload)?);
     // It has nothing to do any more.
@@ -174,6 +213,8 @@ fn value(slot: &mut Slot, header: &Header, payload: Bytes) -> Checked<Value> {
     bulk_value(slot, &payload)
 }
 
+const NEVER_SENT: &str = "a bulk segment that was never sent";
+
 /// The value in the bulk segment that a frame refers to.
 fn bulk_value(slot: &mut Slot, payload: &[u8]) -> Checked<Value> {
     let reference = Reference::from_bytes(payload).ok_or(Nonsense("a broken bulk reference"))?;
@@ -181,11 +222,21 @@ fn bulk_value(slot: &mut Slot, payload: &[u8]) -> Checked<Value> {
     let receipt = live
         .process
         .receipt(reference, live.lane.watch(), &live.loans)
-        .ok_or(Nonsense("a bulk segment that was never sent"))?;
-    if live.loans.are_enough() {
-        return Ok(Value::Private(Bytes::from_vec(receipt.to_vec())));
+        .ok_or_else(|| if live.process.is_short() { NoRoom } else { Nonsense(NEVER_SENT) })?;
+    if live.loans.are_enough()
+        && let Some(bytes) = receipt.to_vec()
+    {
+        return Ok(Value::Private(Bytes::from_vec(bytes)));
     }
+    // Without memory for the copy the segment stays on loan, and whoever decodes it says so.
     Ok(Value::Bulk(Box::new(receipt)))
+}
+
+/// The error of a result that there is no room for.
+#[cold]
+pub(crate) fn no_room() -> Error {
+    let source = std::io::Error::other("this program has no descriptor or no memory left for it");
+    Error::system("cannot take a large result", source)
 }
 
 fn done(inner: &mut Inner, index: usize, header: &Header, payload: Bytes) -> Checked<()> {
@@ -197,6 +248,7 @@ fn done(inner: &mut Inner, index: usize, header: &Header, payload: Bytes) -> Che
     let Some(Target::Task(cell)) = flight.target.take() else { unreachable!("matched above") };
     let attachments = std::mem::take(&mut flight.attachments);
     slot.unfinished -= 1;
+    slot.done += 1;
     let outcome = if header.word == status::VALUE {
         value(slot, header, payload)
     } else {
@@ -206,7 +258,7 @@ fn done(inner: &mut Inner, index: usize, header: &Header, payload: Bytes) -> Che
                 inner.settle(&cell, Err(error));
                 return Ok(());
             }
-            Err(nonsense) => Err(nonsense),
+            Err(untaken) => Err(untaken),
         }
     };
     match outcome {
@@ -226,6 +278,10 @@ fn done(inner: &mut Inner, index: usize, header: &Header, payload: Bytes) -> Che
             inner.settle(&cell, Err(error));
             Err(Nonsense(what))
         }
+        Err(NoRoom) => {
+            inner.settle(&cell, Err(no_room()));
+            Err(NoRoom)
+        }
     }
 }
 
@@ -237,9 +293,13 @@ fn part(inner: &mut Inner, index: usize, header: &Header, payload: Bytes) -> Che
         return Err(Nonsense("a part of a request that is no chunk"));
     };
     let (batch, kept) = (span.batch.clone(), flight.attachments.clone());
-    let (from, left) = (span.first + span.delivered, span.count - span.delivered);
+    let (from, left) = (span.next(), span.count - span.delivered);
+    let overdue = span.overdue.clone();
     if header.word == 0 || header.word > left {
         return Err(Nonsense("a part with more items than its chunk"));
+    }
+    if header.kind == response::ITEM && header.word != 1 {
+        return Err(Nonsense("a large result of more than one item"));
     }
     let last = header.flags & response::FLAG_LAST != 0;
     if last != (header.word == left) {
@@ -247,16 +307,23 @@ fn part(inner: &mut Inner, index: usize, header: &Header, payload: Bytes) -> Che
     }
     let deliveries = if header.kind == response::ITEM {
         let value = bulk_value(slot, &payload)?.with(kept);
-        Deliveries::One(Delivery::Item { index: from, value })
+        if overdue.contains(&from) {
+            Deliveries::Many(Vec::new())
+        } else {
+            Deliveries::One(Delivery::Item { index: from, value })
+        }
     } else {
-        split_records(worker.as_ref(), from, header.word, payload, &kept)?
+        split_records(worker.as_ref(), (from, header.word), payload, &kept, &overdue)?
     };
     batch.measure(header.word, header.extra);
+    slot.done += header.word;
     let flight = slot.flight(header.sequence).expect("found above");
     if last {
         flight.target = None;
         flight.attachments = Attachments::default();
         slot.unfinished -= 1;
+        // Those that are overdue are no deliveries.
+        inner.settled = true;
     } else if let Some(Target::Chunk(span)) = &mut flight.target {
         span.delivered += header.word;
     }
@@ -283,13 +350,14 @@ impl Deliveries {
     }
 }
 
-/// Checks a part's records and turns them into deliveries: runs of values, and failures.
+/// Checks a part's records (the first item's index, how many) and turns them into deliveries: runs of
+/// values, and failures. Those that are overdue have their outcome.
 fn split_records(
     worker: Option<&WorkerId>,
-    first: u64,
-    count: u64,
+    (first, count): (u64, u64),
     payload: Bytes,
     kept: &Attachments,
+    overdue: &[u64],
 ) -> Checked<Deliveries> {
     let mut rest = &payload[..];
     let mut all_values = true;
@@ -300,20 +368,20 @@ fn split_records(
     if !rest.is_empty() {
         return Err(Nonsense("a part with more bytes than items"));
     }
-    if all_values {
+    if all_values && overdue.is_empty() {
         let kept = kept.clone();
         return Ok(Deliveries::One(Delivery::Part { first, count, records: payload, kept }));
     }
-    split_failures(worker, first, count, &payload, kept).map(Deliveries::Many)
+    split_failures(worker, (first, count), &payload, kept, overdue).map(Deliveries::Many)
 }
 
-/// The deliveries of a part, known to be whole, that has failures in it.
+/// The deliveries of a part, known to be whole, in which not all is values to be delivered.
 fn split_failures(
     worker: Option<&WorkerId>,
-    first: u64,
-    count: u64,
+    (first, count): (u64, u64),
     payload: &[u8],
     kept: &Attachments,
+    overdue: &[u64],
 ) -> Checked<Vec<Delivery>> {
     let mut deliveries = Vec::new();
     let mut rest = payload;
@@ -321,13 +389,17 @@ fn split_failures(
     for index in first..first + count {
         let before = rest;
         let record = Record::split_first(&mut rest).ok_or(Nonsense("a part with too few items"))?;
-        if record.status != status::VALUE {
-            let records = &run[..run.len() - before.len()];
-            push_run(&mut deliveries, run_first, index, records, kept);
+        let is_overdue = overdue.contains(&index);
+        if record.status == status::VALUE && !is_overdue {
+            continue;
+        }
+        let records = &run[..run.len() - before.len()];
+        push_run(&mut deliveries, run_first, index, records, kept);
+        if !is_overdue {
             let error = failure(worker.cloned(), record.status, record.bytes)?;
             deliveries.push(Delivery::Failed { first: index, count: 1, error });
-            (run, run_first) = (rest, index + 1);
         }
+        (run, run_first) = (rest, index + 1);
     }
     push_run(&mut deliveries, run_first, first + count, run, kept);
     Ok(deliveries)
@@ -350,14 +422,14 @@ fn push_run(
 /// mention; gives how many items that were.
 pub(super) fn deliver_unfinished(
     inner: &mut Inner,
-    batch: &Arc<Batch>,
+    span: &Span,
     worker: &WorkerId,
-    first: u64,
     (items, payload, kept): (u64, &[u8], &Attachments),
 ) -> u64 {
-    match split_records(Some(worker), first, items, Bytes::from_slice(payload), kept) {
+    let payload = Bytes::from_slice(payload);
+    match split_records(Some(worker), (span.next(), items), payload, kept, &span.overdue) {
         Ok(deliveries) => {
-            deliveries.hand_over(inner, batch);
+            deliveries.hand_over(inner, &span.batch);
             items
         }
         Err(_) => 0,

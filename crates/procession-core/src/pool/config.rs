@@ -2,6 +2,8 @@
 
 use crate::attachment::Attachments;
 use crate::face::Code;
+use crate::limits::WorkerLimits;
+use crate::message::Retirement;
 use crate::start::{Snapshot, StartMethod};
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,8 +36,14 @@ pub struct Config {
     pub start_method: Option<StartMethod>,
     /// The copy of the program that workers are forked from; made when the pool is.
     pub(crate) snapshot: Option<Arc<Snapshot>>,
+    /// What each worker process may use of the machine.
+    pub limits: WorkerLimits,
     /// Longest time between a polite and a forced end of a worker.
     pub grace: Duration,
+    /// Time that a task has to end by itself after it was told that it has had its time.
+    pub task_grace: Duration,
+    /// When a worker process is replaced although nothing is wrong with it.
+    pub retirement: Retirement,
 }
 
 impl Default for Config {
@@ -48,7 +56,10 @@ impl Default for Config {
             start_timeout: Duration::from_secs(60),
             start_method: None,
             snapshot: None,
+            limits: WorkerLimits::default(),
             grace: Duration::from_secs(2),
+            task_grace: Duration::from_millis(500),
+            retirement: Retirement::default(),
         }
     }
 }

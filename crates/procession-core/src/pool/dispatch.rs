@@ -3,15 +3,18 @@
 
 use super::inner::{Inner, Work};
 use super::shared::Shared;
-use super::slot::{Load, Phase, Request, Slot, Span, Target};
+use super::slot::{Load, Phase, Request, Slot, Target};
 use crate::attachment::Attachments;
+use crate::error::Error;
 use crate::face::Code;
 use crate::message::request;
 use crate::payload::{BulkSource, Bytes, Finished};
-use crate::task::{Batch, TaskCell};
+use crate::rest;
+use crate::task::{Batch, TaskCell, Terms};
 use procession_ipc::doorbell::BellRequest;
 use procession_ipc::layout::{INLINE_BYTES_MAX, WINDOW_MAX};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Work that a worker should have ahead of it.
 const WINDOW_NS: f64 = 200_000.0;
@@ -28,6 +31,8 @@ const NEARLY_IDLE_NS: f64 = 2_000.0;
 const START_NS: f64 = 1_000_000.0;
 /// A task whose length is not known is taken to be this long.
 const UNKNOWN_NS: f64 = 1_000_000.0;
+/// Time in which a worker whose control channel was found closed dies, if it is dying.
+const DEATH_PATIENCE: Duration = Duration::from_millis(20);
 /// Less work than this behind a busy worker is not worth taking back.
 const TAKE_BACK_NS: f64 = 50_000.0;
 /// Requests that pile up on a worker between two looks at what that calls for.
@@ -89,7 +94,10 @@ fn cost(slot: &Slot, request_ns: f64, wake_ns: f64) -> f64 {
 fn choose(inner: &mut Inner, demand: &Demand) -> Option<usize> {
     let request_ns = demand.request_ns.unwrap_or(UNKNOWN_NS);
     let takes = |slot: &Slot| {
-        slot.takes_tasks() && slot.unfinished < demand.window(slot) && slot.has_room(demand.bytes)
+        slot.takes_tasks()
+            && slot.unfinished < demand.window(slot)
+            && slot.has_room(demand.bytes)
+            && inner.has_tasks_left(slot)
     };
     let last = &inner.slots[inner.chosen];
     if last.unfinished > 0
@@ -146,7 +154,7 @@ fn take_back_from_busiest(inner: &mut Inner) -> Option<Request> {
         Phase::Ready if is_worth_it(slot, task_ns) => slot.unfinished.saturating_sub(1),
         Phase::Ready => 0,
         Phase::Starting(_) => slot.unfinished,
-        Phase::Stopping | Phase::Gone => 0,
+        Phase::Retiring | Phase::Stopping | Phase::Gone => 0,
     };
     let mut tried = 0;
     while let Some((index, _)) = inner
@@ -164,11 +172,29 @@ fn take_back_from_busiest(inner: &mut Inner) -> Option<Request> {
     None
 }
 
+/// Kills workers that something has cut off from their control channel, once they have nothing to do.
+fn replace_the_deaf(inner: &mut Inner) {
+    let now = rest::now();
+    for slot in &mut inner.slots {
+        if slot.live.as_ref().is_some_and(|live| live.process.has_hung_up()) {
+            slot.hung_up_at.get_or_insert(now);
+        }
+    }
+    for first in (0..inner.slots.len()).step_by(inner.threads) {
+        let team = &inner.slots[first..first + inner.threads];
+        let is_deaf = |slot: &Slot| slot.hung_up_at.is_some_and(|at| now >= at + DEATH_PATIENCE);
+        if team.iter().any(is_deaf) && team.iter().all(|slot| slot.unfinished == 0) {
+            team[0].kill();
+        }
+    }
+}
+
 impl Shared {
     /// Hands a task in; gives the encoder's memory back for the next one.
     pub(super) fn submit(
         &self,
         code: Code,
+        terms: &Terms,
         finished: Finished,
         attachments: Attachments,
     ) -> (Arc<TaskCell>, Vec<u8>) {
@@ -182,7 +208,7 @@ impl Shared {
         }
         inner.stats.submitted += 1;
         inner.is_fed = true;
-        let cell = Arc::new(TaskCell::default());
+        let cell = Arc::new(TaskCell::new(terms));
         let inner = &mut *inner;
         let (load, scratch) = match finished {
             Finished::Private(bytes) => {
@@ -215,9 +241,15 @@ impl Shared {
         let sent = slot.send_task(code, request::TASK, cell, bytes);
         if sent {
             slot.wake_worker();
+            if let Some(limit) = slot.shortest_limit {
+                self.watch_limit(inner, limit);
+            }
+            let slot = &inner.slots[index];
             // The second request waits for the first; that more do changes little, and a bell that
             // rings for one before the last only rings early.
-            let waits = slot.unfinished == 2 || slot.unfinished.is_multiple_of(LOOK_EVERY);
+            let waits = slot.unfinished == 2
+                || slot.unfinished.is_multiple_of(LOOK_EVERY)
+                || inner.retirement.tasks_max.is_some();
             if waits {
                 self.watch_for_stalls(inner);
             }
@@ -241,12 +273,11 @@ impl Shared {
     /// Puts a batch's new items into the injector.
     pub(super) fn kick(&self, batch: &Arc<Batch>, items: u64) {
         let mut inner = self.lock();
+        inner.stats.submitted += items;
         if let Some(error) = inner.refusal() {
-            let waker = batch.give_up(&error);
-            inner.owe_wake(waker);
+            inner.give_up(batch, &error);
             return;
         }
-        inner.stats.submitted += items;
         if batch.enqueue() {
             inner.injector.push_back(Work::Batch(batch.clone()));
         }
@@ -261,8 +292,36 @@ impl Shared {
     pub(super) fn dispatch(&self, inner: &mut Inner) {
         self.forget_given_up(inner);
         inner.slots.iter_mut().for_each(|slot| slot.channel_is_full = false);
+        loop {
+            self.dispatch_injector(inner);
+            let piled = inner.slots.iter().any(|slot| slot.unfinished > 1);
+            if !(inner.injector.is_empty() && piled) {
+                break;
+            }
+            let was_cut = self.take_back_for_idle(inner);
+            self.watch_for_stalls(inner);
+            if !was_cut {
+                break;
+            }
+        }
+        if inner.slots.iter().any(|slot| slot.channel_is_full) {
+            // No response says when there is room again.
+            self.watch_for_stalls(inner);
+        }
+        inner.slots.iter_mut().for_each(Slot::wake_worker);
+        if let Some(limit) = inner.slots.iter().filter_map(|slot| slot.shortest_limit).min() {
+            self.watch_limit(inner, limit);
+        }
+    }
+
+    /// Sends what stands in the injector, as far as windows allow.
+    fn dispatch_injector(&self, inner: &mut Inner) {
         while let Some(work) = inner.injector.pop_front() {
             let kept = match work {
+                Work::Request(request) if request.target.is_cancelled() => {
+                    self.drop_cancelled(inner, request);
+                    None
+                }
                 Work::Request(request) => self.dispatch_request(inner, request).map(Work::Request),
                 Work::Batch(batch) => {
                     self.dispatch_batch(inner, &batch).then_some(Work::Batch(batch))
@@ -273,24 +332,13 @@ impl Shared {
                 break;
             }
         }
-        let piled = |inner: &Inner| inner.slots.iter().any(|slot| slot.unfinished > 1);
-        if inner.injector.is_empty() && piled(inner) {
-            self.take_back_for_idle(inner);
-            self.watch_for_stalls(inner);
-        }
-        if inner.slots.iter().any(|slot| slot.channel_is_full) {
-            // No response says when there is room again.
-            self.watch_for_stalls(inner);
-        }
-        for slot in &mut inner.slots {
-            slot.wake_worker();
-        }
     }
 
     /// Sends a request to the best worker; gives it back when none has room.
     fn dispatch_request(&self, inner: &mut Inner, mut request: Request) -> Option<Request> {
         let demand = Demand::task(inner, request.load.ring_bytes());
         while let Some(index) = choose(inner, &demand) {
+            inner.cut_to_fit(index, &mut request);
             request = self.send_to(inner, index, request)?;
             if !inner.slots[index].channel_is_full {
                 break;
@@ -302,22 +350,32 @@ impl Shared {
 
     /// Sends a request to a worker; gives it back when there is no room for it now.
     fn send_to(&self, inner: &mut Inner, index: usize, mut request: Request) -> Option<Request> {
-        if self.load_for_ring(&mut request) {
-            inner.slots[index].send(request)
-        } else {
-            Some(request)
+        match self.load_for_ring(&mut request) {
+            Ok(()) => inner.slots[index].send(request),
+            // It would hold up all that are behind it, and nothing says when there is memory again.
+            Err(error) => {
+                inner.fail(request.target, &error);
+                None
+            }
         }
     }
 
-    /// Moves a payload that is too large for a ring to a bulk segment; `false` when there is none.
-    pub(super) fn load_for_ring(&self, request: &mut Request) -> bool {
+    /// Moves a payload that is too large for a ring to a bulk segment.
+    ///
+    /// # Errors
+    /// That the system has none.
+    pub(super) fn load_for_ring(&self, request: &mut Request) -> Result<(), Error> {
         if let Load::Private(bytes) = &request.load
             && bytes.len() > INLINE_BYTES_MAX
         {
-            let Some(bulk) = self.fill_anyway(bytes) else { return false };
+            let bulk = self.fill_anyway(bytes).map_err(|source| {
+                let what =
+                    format!("cannot get shared memory for a payload of {} bytes", bytes.len());
+                Error::system(what, source)
+            })?;
             request.load = Load::Bulk(Box::new(bulk));
         }
-        true
+        Ok(())
     }
 
     /// Cuts chunks off a batch and sends them; `true` when items are left.
@@ -330,21 +388,11 @@ impl Shared {
             };
             let demand = Demand::of(inner, next.ns, next.bytes);
             let Some(index) = choose(inner, &demand) else { return true };
-            let Some(chunk) = batch.cut(workers, CHUNK_NS, INLINE_BYTES_MAX) else { return false };
-            let load = Load::Private(Bytes::from_vec(chunk.bytes));
-            let target = Target::Chunk(Box::new(Span {
-                batch: batch.clone(),
-                first: chunk.first,
-                count: chunk.count,
-                delivered: 0,
-            }));
-            let request = Request {
-                kind: request::CHUNK,
-                code: batch.code(),
-                target,
-                load,
-                attachments: chunk.attachments,
+            let most = inner.tasks_left(inner.slots[index].process);
+            let Some(chunk) = batch.cut(workers, CHUNK_NS, INLINE_BYTES_MAX, most) else {
+                return false;
             };
+            let request = Request::of_chunk(chunk, batch.clone(), 0, &[]);
             if let Some(request) = self.send_to(inner, index, request) {
                 inner.injector.push_front(Work::Batch(batch.clone()));
                 inner.injector.push_front(Work::Request(request));
@@ -364,24 +412,34 @@ impl Shared {
         }
     }
 
-    /// Moves unstarted requests from behind busy workers to idle ones.
-    fn take_back_for_idle(&self, inner: &mut Inner) {
-        let idle =
-            |slot: &Slot| slot.phase == Phase::Ready && slot.takes_tasks() && slot.unfinished == 0;
-        while let Some(idle) = inner.slots.iter().position(idle) {
-            let Some(request) = take_back_from_busiest(inner) else { return };
+    /// Moves unstarted requests from behind busy workers to idle ones; stops with `true` when one was cut
+    /// to fit, and the rest of it waits in the injector.
+    fn take_back_for_idle(&self, inner: &mut Inner) -> bool {
+        let is_idle = |inner: &Inner, slot: &Slot| {
+            slot.phase == Phase::Ready
+                && slot.takes_tasks()
+                && slot.unfinished == 0
+                && inner.has_tasks_left(slot)
+        };
+        while let Some(idle) = inner.slots.iter().position(|slot| is_idle(inner, slot)) {
+            let Some(mut request) = take_back_from_busiest(inner) else { return false };
             inner.stats.taken_back += 1;
+            let was_cut = inner.cut_to_fit(idle, &mut request);
             if let Some(request) = inner.slots[idle].send(request) {
                 inner.injector.push_front(Work::Request(request));
-                return;
+                return false;
+            }
+            if was_cut {
+                return true;
             }
         }
+        false
     }
 
     /// Whether requests wait behind one that may be longer than the mean says, or for room in a control
     /// channel, so that somebody must look again even if no worker answers.
     fn may_stall(inner: &Inner) -> bool {
-        if inner.slots.iter().any(|slot| slot.channel_is_full) {
+        if inner.slots.iter().any(|slot| slot.channel_is_full || slot.hung_up_at.is_some()) {
             return true;
         }
         if inner.slots.len() < 2 || !inner.slots.iter().any(|slot| slot.unfinished > 1) {
@@ -415,6 +473,7 @@ impl Shared {
             slot.stalled = silent && slot.unfinished > 0;
             slot.active_at_check = slot.last_active;
         }
+        replace_the_deaf(inner);
         // Not only dispatched: whoever gets something now must be heard when it is done.
         self.collect(inner);
         self.tell_leader(inner);
@@ -427,12 +486,13 @@ impl Shared {
         let waiting = !inner.injector.is_empty();
         let worth = worth_taking_back(inner);
         let has_ended = inner.state.has_ended();
+        let spent = inner.spent();
         let mut changed = false;
         for slot in &mut inner.slots {
             let unfinished = slot.unfinished;
             let Some(live) = &mut slot.live else { continue };
-            let bell = if matches!(slot.phase, Phase::Starting(_)) {
-                // Hello and readiness are news to the supervisor alone.
+            let bell = if matches!(slot.phase, Phase::Starting(_) | Phase::Retiring) {
+                // Hello and readiness, and that nothing is left to run, are news to the supervisor alone.
                 BellRequest::Always
             } else if waiting && unfinished == 0 && !slot.flights.is_empty() && !has_ended {
                 // Nothing but requests that were taken back: when it has stepped over them there is
@@ -445,7 +505,8 @@ impl Shared {
             } else if waiting && !inner.is_attended {
                 let middle = slot.flights.get(slot.flights.len() / 2);
                 BellRequest::At(middle.map_or(live.lane.request_tail(), |flight| flight.pushed.end))
-            } else if waiting || worth && unfinished > 0 {
+            } else if waiting || unfinished > 0 && (worth || spent.get(slot.process) == Some(&true))
+            {
                 // If something waits, somebody will most likely have looked by then.
                 BellRequest::At(live.lane.request_tail())
             } else {

@@ -9,8 +9,8 @@ use crate::attachment::Attachments;
 use crate::error::{Error, Result};
 use crate::face::Code;
 use crate::payload::Output;
-use crate::start::{Snapshot, StartMethod, bootstrap};
-use crate::task::{Batch, TaskCell};
+use crate::start::{Processes, Snapshot, StartMethod, bootstrap};
+use crate::task::{Batch, TaskCell, Terms};
 use procession_os::own_thread::{self, OwnThread};
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -50,10 +50,11 @@ impl Pool {
         if config.workers == 0 || config.threads == 0 {
             return Err(Error::usage("a pool has at least one process, of at least one thread"));
         }
+        config.limits.check()?;
         if StartMethod::chosen(config.start_method) == Some(StartMethod::Fork) {
             config.snapshot = Some(Snapshot::take()?);
         }
-        let shared = Arc::new(Shared::new(config));
+        let shared = Arc::new(Shared::new(config, Box::new(Processes)));
         let pool = Self { shared: shared.clone(), copies: bootstrap::copies() };
         let launched = shared.launch_all(&mut shared.lock());
         let seen = shared.clone();
@@ -67,13 +68,14 @@ impl Pool {
         Ok(pool)
     }
 
-    /// Submits one call, whose arguments `encode` writes.
+    /// Submits one call on these terms, whose arguments `encode` writes.
     ///
     /// # Errors
     /// What `encode` returns; nothing was sent then.
     pub fn submit<E>(
         &self,
         code: Code,
+        terms: &Terms,
         encode: impl FnOnce(&mut Output<'_>) -> std::result::Result<(), E>,
     ) -> std::result::Result<Arc<TaskCell>, E> {
         let scratch = SCRATCH.take();
@@ -84,7 +86,7 @@ impl Pool {
         if !self.is_here() {
             return Ok(self.refuse(Error::usage(NOT_HERE)));
         }
-        let (cell, scratch) = self.shared.submit(code, finished, attachments);
+        let (cell, scratch) = self.shared.submit(code, terms, finished, attachments);
         let keep = if scratch.capacity() >= spare.capacity() { scratch } else { spare };
         if keep.capacity() <= SCRATCH_BYTES_MAX {
             SCRATCH.set(keep);
@@ -102,6 +104,30 @@ impl Pool {
         if self.is_here() {
             self.shared.kick(batch, items);
         }
+    }
+
+    /// Nobody wants the rest of a batch: what was not cut yet never runs.
+    pub fn abandon(&self, batch: &Arc<Batch>) {
+        let (count, waker) = batch.abandon();
+        if self.is_here() {
+            let mut inner = self.shared.lock();
+            inner.stats.dropped += count;
+            inner.owe_wake(waker);
+        } else {
+            waker.into_iter().for_each(Waker::wake);
+        }
+    }
+
+    /// Cancels a task that no worker has begun; with `running`, also one that runs, by killing its
+    /// worker. `false` when it goes on, or has its outcome already.
+    pub fn cancel(&self, cell: &Arc<TaskCell>, running: bool) -> bool {
+        self.is_here() && self.shared.cancel(cell, running)
+    }
+
+    /// Cancels the items of a batch that no worker has begun; with `running`, also those that run, by
+    /// killing their workers. `false` when there were none.
+    pub fn cancel_batch(&self, batch: &Arc<Batch>, running: bool) -> bool {
+        self.is_here() && self.shared.cancel_batch(batch, running)
     }
 
     /// Waits until `goal` is over, or the deadline has passed; `true` when it is over.

@@ -1,15 +1,18 @@
 //! The scheduling state of a pool, all behind one lock.
 
-use super::slot::{Request, Slot};
+use super::breaker::Breaker;
+use super::slot::{Phase, Request, Slot, Target};
 use super::stats::Stats;
 use super::wait::Leadership;
 use crate::error::{Error, Fault};
-use crate::task::{Batch, Delivery, Outcome, Subscribers, TaskCell};
+use crate::message::Retirement;
+use crate::task::{Batch, Delivery, Outcome, Settled, Subscribers, TaskCell};
 use procession_ipc::lane::LaneWatch;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::Duration;
 
 /// Failures that nobody has looked at are remembered up to this many.
 const FAILURES_MAX: usize = 4096;
@@ -43,6 +46,11 @@ pub(super) enum Work {
     Batch(Arc<Batch>),
 }
 
+/// Whether `join` should report an error that nobody has looked at: not what the user asked for.
+fn is_news(error: &Error) -> bool {
+    !error.is_terminated() && !error.is_cancelled()
+}
+
 /// A failure that `join` may report.
 #[derive(Debug)]
 enum Failure {
@@ -67,6 +75,8 @@ pub(super) struct Inner {
     pub(super) slots: Vec<Slot>,
     /// Lanes of each process.
     pub(super) threads: usize,
+    /// When a process is replaced although nothing is wrong with it.
+    pub(super) retirement: Retirement,
     /// The place that was last chosen for a request.
     pub(super) chosen: usize,
     pub(super) injector: VecDeque<Work>,
@@ -83,9 +93,9 @@ pub(super) struct Inner {
     pub(super) is_fed: bool,
     /// Whoever looked last meant to look again soon, and is no leader.
     pub(super) is_attended: bool,
-    /// Failed starts since a worker was last ready, weighted.
-    pub(super) start_failures: u32,
-    /// Something was settled since the flag was last cleared.
+    /// Starts that failed since a worker was last ready.
+    pub(super) failed_starts: Breaker,
+    /// Something was settled, or a worker has finished a request, since the flag was last cleared.
     pub(super) settled: bool,
     /// Threads that wait for the pool to have nothing to do.
     pub(super) drain_waiters: Subscribers,
@@ -93,6 +103,8 @@ pub(super) struct Inner {
     pub(super) clock: u64,
     /// The supervisor looks for stalled workers from time to time.
     pub(super) watches_for_stalls: bool,
+    /// How soon the supervisor looks again whether tasks have had their time; `None` if it does not.
+    pub(super) limits_look: Option<Duration>,
     /// The supervisor's thread has nothing more to do.
     pub(super) supervisor_done: bool,
     /// Wakers to be woken once the lock is given up.
@@ -102,11 +114,12 @@ pub(super) struct Inner {
 
 impl Inner {
     /// The state of a pool of this many processes with so many threads each.
-    pub(super) fn new(workers: usize, threads: usize) -> Self {
+    pub(super) fn new(workers: usize, threads: usize, retirement: Retirement) -> Self {
         Self {
             state: State::Open,
             slots: (0..workers * threads).map(|place| Slot::new(place / threads)).collect(),
             threads,
+            retirement,
             chosen: 0,
             injector: VecDeque::new(),
             task_ns: None,
@@ -116,11 +129,12 @@ impl Inner {
             watches: Arc::new([]),
             is_fed: false,
             is_attended: false,
-            start_failures: 0,
+            failed_starts: Breaker::default(),
             settled: false,
             drain_waiters: Subscribers::default(),
             clock: 0,
             watches_for_stalls: false,
+            limits_look: None,
             supervisor_done: false,
             due_wakers: Vec::new(),
             failures: Vec::new(),
@@ -167,6 +181,10 @@ impl Inner {
                 self.stats.failed += count;
                 if error.is_worker_lost() {
                     self.stats.lost += count;
+                } else if error.is_timed_out() {
+                    self.stats.timed_out += count;
+                } else if error.is_cancelled() {
+                    self.stats.cancelled += count;
                 }
             }
         }
@@ -197,13 +215,17 @@ impl Inner {
         cell
     }
 
-    /// Gives a task its outcome.
+    /// Gives a task its outcome, unless it has one.
     pub(super) fn settle(&mut self, cell: &Arc<TaskCell>, outcome: Outcome) {
-        self.count(1, outcome.as_ref().err());
-        if matches!(&outcome, Err(error) if !error.is_terminated()) {
+        let error = outcome.as_ref().err().cloned();
+        // Be it nobody's news: who waits for the pool to be idle wants to know that a worker is.
+        self.settled = true;
+        let Settled::Now(waker) = cell.settle(outcome) else { return };
+        self.count(1, error.as_ref());
+        if error.is_some_and(|error| is_news(&error)) {
             self.remember(Failure::Task(cell.clone()));
         }
-        self.owe_wake(cell.settle(outcome));
+        self.owe_wake(waker);
     }
 
     /// Gives items of a batch their outcomes.
@@ -213,12 +235,48 @@ impl Inner {
             Delivery::Item { .. } => self.count(1, None),
             Delivery::Failed { count, error, .. } => {
                 self.count(*count, Some(error));
-                if !error.is_terminated() {
+                if is_news(error) {
                     self.remember(Failure::Batch(batch.clone()));
                 }
             }
         }
         self.owe_wake(batch.deliver(delivery));
+    }
+
+    /// Gives whatever a request is for this error for its outcome, where it has none.
+    pub(super) fn fail(&mut self, target: Target, error: &Error) {
+        match target {
+            Target::Task(cell) => self.settle(&cell, Err(error.clone())),
+            Target::Chunk(span) => {
+                for (first, count) in span.unsettled() {
+                    let failed = Delivery::Failed { first, count, error: error.clone() };
+                    self.deliver(&span.batch, failed);
+                }
+            }
+            Target::Start => {}
+        }
+    }
+
+    /// Fails the items of a batch that were not cut yet, and refuses more.
+    pub(super) fn give_up(&mut self, batch: &Batch, error: &Error) {
+        let (count, waker) = batch.give_up(error);
+        if count > 0 {
+            self.count(count, Some(error));
+        }
+        self.owe_wake(waker);
+    }
+
+    /// Kills a process, so that what one of its threads runs ends; another takes its place when its end is
+    /// known.
+    pub(super) fn kill_team(&mut self, process: usize, why: &'static str) {
+        let team = self.team(process);
+        for slot in &mut self.slots[team.clone()] {
+            if slot.live.is_some() {
+                slot.phase = Phase::Stopping;
+                slot.killed_for = Some(why);
+            }
+        }
+        self.slots[team.start].kill();
     }
 
     /// The first failure that nobody has looked at.

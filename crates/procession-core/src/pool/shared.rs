@@ -2,10 +2,13 @@
 
 use super::config::Config;
 use super::inner::Inner;
+use super::slot::Load;
 use crate::payload::BulkSource;
+use crate::start::WorkerSource;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use procession_ipc::bulk::{Bulk, BulkStore};
 use procession_os::process::Exit;
+use std::io;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::task::Waker;
@@ -104,6 +107,8 @@ impl Drop for Locked<'_> {
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) config: Config,
+    /// Where the workers come from.
+    pub(super) source: Box<dyn WorkerSource>,
     pub(super) inner: Mutex<Inner>,
     /// Notified when a worker has ended or the supervisor is done.
     pub(super) changed: Condvar,
@@ -118,11 +123,12 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(config: Config) -> Self {
-        let (workers, threads) = (config.workers, config.threads);
+    pub(super) fn new(config: Config, source: Box<dyn WorkerSource>) -> Self {
+        let Config { workers, threads, retirement, .. } = config;
         Self {
             config,
-            inner: Mutex::new(Inner::new(workers, threads)),
+            source,
+            inner: Mutex::new(Inner::new(workers, threads, retirement)),
             changed: Condvar::new(),
             exits: Mutex::default(),
             leader: Nudge::default(),
@@ -155,10 +161,22 @@ impl Shared {
 
     /// A segment filled with `bytes`, be it one more than there should be: a request that is first in
     /// line must not wait for those behind it, which may have all of them.
-    pub(super) fn fill_anyway(&self, bytes: &[u8]) -> Option<Bulk> {
-        let (mut bulk, given_up) = self.bulk.lock().take_anyway(bytes.len()).ok()?;
+    ///
+    /// # Errors
+    /// That the system has no memory or no descriptor for one.
+    pub(super) fn fill_anyway(&self, bytes: &[u8]) -> io::Result<Bulk> {
+        let (mut bulk, given_up) = self.bulk.lock().take_anyway(bytes.len())?;
         self.give_up(given_up);
-        bulk.append(bytes).then_some(bulk)
+        let fits = bulk.append(bytes);
+        assert!(fits, "the segment was made for these bytes");
+        Ok(bulk)
+    }
+
+    /// Lets go of a payload that is not sent any more.
+    pub(super) fn put_load(&self, load: Load) {
+        if let Load::Bulk(bulk) = load {
+            self.put_bulk(*bulk);
+        }
     }
 
     /// Tells the workers about segments that will not be used any more.

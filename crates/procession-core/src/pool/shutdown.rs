@@ -5,9 +5,8 @@ use super::shared::{Locked, Shared};
 use super::slot::{Phase, Slot};
 use super::wait::Goal;
 use crate::error::{Error, Fault, Result};
-use crate::message::request;
-use procession_ipc::frame::Header;
-use std::time::{Duration, Instant};
+use crate::rest;
+use std::time::Duration;
 
 /// Longest wait for workers that were told to stop and have nothing to do; then they are killed.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
@@ -57,8 +56,7 @@ impl Shared {
             slot.phase = Phase::Stopping;
         }
         for live in inner.leads().filter_map(|slot| slot.live.as_ref()) {
-            // If it is dead already the exit watch knows.
-            let _ = live.process.child().terminate();
+            live.process.terminate();
         }
         self.supervisor.nudge();
         if !self.wait_for_ends(&mut inner, self.config.grace) {
@@ -69,7 +67,7 @@ impl Shared {
 
     /// Waits until the supervisor has buried the last worker; `false` when it takes too long.
     fn wait_for_ends(&self, inner: &mut Locked<'_>, patience: Duration) -> bool {
-        let deadline = Instant::now() + patience;
+        let deadline = rest::later(rest::now(), patience);
         while !inner.supervisor_done {
             if inner.wait_until(&self.changed, deadline) {
                 return inner.supervisor_done;
@@ -83,15 +81,14 @@ impl Shared {
 fn stop_workers(inner: &mut Inner) {
     let threads = inner.threads;
     for (place, slot) in inner.slots.iter_mut().enumerate() {
-        let Some(live) = &mut slot.live else { continue };
-        slot.phase = Phase::Stopping;
-        if !place.is_multiple_of(threads) {
+        if slot.live.is_none() {
             continue;
         }
-        let stop = Header { kind: request::STOP, ..Header::default() };
-        if live.lane.send(stop, &[]).is_some() {
-            live.lane.wake_worker();
-        } else {
+        let was_told = std::mem::replace(&mut slot.phase, Phase::Stopping) == Phase::Stopping;
+        if !place.is_multiple_of(threads) || was_told {
+            continue;
+        }
+        if !slot.tell_to_stop() {
             // A drained lane has room unless the worker has gone mad.
             slot.kill();
         }

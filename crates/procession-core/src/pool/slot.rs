@@ -1,12 +1,14 @@
 //! A worker's place in the pool and what was sent to it.
 
+use super::breaker::Breaker;
+use super::overdue::SeenRunning;
 use crate::attachment::Attachments;
 use crate::error::Error;
 use crate::face::Code;
 use crate::message::request;
 use crate::payload::{Bytes, Loans};
 use crate::start::WorkerProcess;
-use crate::task::{Batch, TaskCell};
+use crate::task::{Batch, Chunk, TaskCell, Terms, UNBEGUN_MAX};
 use procession_ipc::bulk::{Bulk, REFERENCE_BYTES};
 use procession_ipc::frame::{FLAG_BULK, Header};
 use procession_ipc::lane::ParentLane;
@@ -14,7 +16,7 @@ use procession_ipc::layout::{INLINE_BYTES_MAX, WINDOW_MAX};
 use procession_ipc::ring::Pushed;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// An encoded payload on its way to a worker.
 #[derive(Debug)]
@@ -56,6 +58,105 @@ pub(super) struct Span {
     pub(super) count: u64,
     /// How many of them, from the first on, have their outcome.
     pub(super) delivered: u64,
+    /// Of the others, the few that had their time: they have their outcome, too.
+    pub(super) overdue: Vec<u64>,
+    /// How many attempts there were before the one that is made now.
+    pub(super) attempts_before: u32,
+    /// How many workers have ended before they began it, although it was next.
+    pub(super) unbegun: u8,
+}
+
+impl Span {
+    /// Items of a batch that nothing is known of yet.
+    pub(super) fn new(batch: Arc<Batch>, first: u64, count: u64) -> Box<Self> {
+        Box::new(Self {
+            batch,
+            first,
+            count,
+            delivered: 0,
+            overdue: Vec::new(),
+            attempts_before: 0,
+            unbegun: 0,
+        })
+    }
+
+    /// Index of the first item without an outcome, or of one that is overdue.
+    pub(super) fn next(&self) -> u64 {
+        self.first + self.delivered
+    }
+
+    /// Runs of items without an outcome: the first's index, and how many.
+    pub(super) fn unsettled(&self) -> Vec<(u64, u64)> {
+        let mut runs = Vec::new();
+        let mut from = self.next();
+        let end = self.first + self.count;
+        for index in self.overdue.iter().copied().chain([end]) {
+            if index > from {
+                runs.push((from, index - from));
+            }
+            from = from.max(index + 1);
+        }
+        runs
+    }
+}
+
+impl Target {
+    /// How many tasks it is.
+    pub(super) fn tasks(&self) -> u64 {
+        match self {
+            Self::Task(_) => 1,
+            Self::Chunk(span) => span.count - span.delivered,
+            Self::Start => 0,
+        }
+    }
+
+    /// On what terms it runs.
+    pub(super) fn terms(&self) -> Terms {
+        match self {
+            Self::Task(cell) => cell.terms(),
+            Self::Chunk(span) => *span.batch.terms(),
+            Self::Start => Terms::default(),
+        }
+    }
+
+    /// What the frame's `extra` says: how many items, and how many attempts were before.
+    fn extra(&self) -> u64 {
+        match self {
+            Self::Task(cell) => request::extra(0, cell.attempts_before()),
+            Self::Chunk(span) => request::extra(span.count, span.attempts_before),
+            Self::Start => 0,
+        }
+    }
+
+    /// Notes that a worker has ended for which it was next, and says that it did not begin it; `true` when
+    /// that is as many as are believed.
+    pub(super) fn was_unbegun_too_often(&mut self) -> bool {
+        match self {
+            Self::Task(cell) => cell.was_unbegun_too_often(),
+            Self::Chunk(span) => {
+                span.unbegun = span.unbegun.saturating_add(1);
+                span.unbegun >= UNBEGUN_MAX
+            }
+            Self::Start => false,
+        }
+    }
+
+    /// Whether the worker has shown that it has begun it, whatever its claim word says now.
+    pub(super) fn is_known_begun(&self) -> bool {
+        match self {
+            Self::Chunk(span) => span.delivered > 0,
+            Self::Task(_) | Self::Start => false,
+        }
+    }
+
+    /// Whether nobody wants it to be begun any more.
+    pub(super) fn is_cancelled(&self) -> bool {
+        match self {
+            Self::Task(cell) => cell.is_done(),
+            Self::Chunk(span) => span.batch.is_cancelled(),
+            Self::Start => false,
+        }
+    }
 }
 
 /// A request that can be sent.
@@ -67,6 +168,26 @@ pub(super) struct Request {
     pub(super) load: Load,
     /// What the payload mentions.
     pub(super) attachments: Attachments,
+}
+
+impl Request {
+    /// The calls of a chunk, after so many attempts at its first item; those of these items that are in
+    /// it have had their time before.
+    pub(super) fn of_chunk(
+        chunk: Chunk,
+        batch: Arc<Batch>,
+        attempts_before: u32,
+        overdue: &[u64],
+    ) -> Self {
+        let Chunk { first, count, bytes, attachments } = chunk;
+        let code = batch.code();
+        let mut span = Span::new(batch, first, count);
+        span.attempts_before = attempts_before;
+        let items = first..first + count;
+        span.overdue = overdue.iter().copied().filter(|index| items.contains(index)).collect();
+        let load = Load::Private(Bytes::from_vec(bytes));
+        Self { kind: request::CHUNK, code, target: Target::Chunk(span), load, attachments }
+    }
 }
 
 /// A request that was sent.
@@ -83,6 +204,20 @@ pub(super) struct Flight {
     pub(super) pushed: Pushed,
 }
 
+impl Flight {
+    /// The items of a chunk that was sent, from that of this index on.
+    pub(super) fn items_from(&mut self, lane: &ParentLane, span: &Span, index: u64) -> Chunk {
+        let bytes = match &self.bulk {
+            Some(bulk) => bulk.to_vec(),
+            None => lane.read_back(&self.pushed),
+        };
+        let attachments = std::mem::take(&mut self.attachments);
+        let mut chunk = Chunk { first: span.first, count: span.count, bytes, attachments };
+        chunk.drop_front(index - span.first);
+        chunk
+    }
+}
+
 /// Where a worker is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -90,6 +225,8 @@ pub(super) enum Phase {
     Starting(Instant),
     /// Runs tasks.
     Ready,
+    /// Is to be replaced: gets nothing more, and is told to stop when nothing of its process is left.
+    Retiring,
     /// Was told to stop, or was killed.
     Stopping,
     /// Has ended, and nobody has its place.
@@ -126,12 +263,36 @@ pub(super) struct Slot {
     pub(super) stalled: bool,
     /// What `last_active` was when the supervisor last looked.
     pub(super) active_at_check: u64,
-    /// When to try again to launch a worker here, after the system refused one.
+    /// When to try to launch a worker here: the system refused one, or those before have died too soon.
     pub(super) retry_at: Option<Instant>,
     /// What was to go ahead of a request did not fit into the control channel: it is to be tried again.
     pub(super) channel_is_full: bool,
+    /// What its worker was seen running, if there is a limit for it.
+    pub(super) seen_running: Option<SeenRunning>,
+    /// The shortest time limit of what was sent here, and may have ended since.
+    pub(super) shortest_limit: Option<Duration>,
+    /// Why the pool has killed the worker, if it has.
+    pub(super) killed_for: Option<&'static str>,
+    /// When the worker's end of the control channel was found closed. If it does not die of whatever has
+    /// closed it, it gets nothing more, and is replaced when it has nothing left to do.
+    pub(super) hung_up_at: Option<Instant>,
     /// Attachments that were sent to workers here.
     pub(super) shared: u64,
+    /// Tasks that were sent to this worker and not taken back.
+    pub(super) sent: u64,
+    /// Tasks that this worker has answered.
+    pub(super) done: u64,
+    /// Since when this worker has been ready.
+    pub(super) ready_at: Option<Instant>,
+    /// Workers in a row that died here, of the process's first lane, with nothing to do and having done
+    /// nothing.
+    pub(super) idle_deaths: Breaker,
+    /// The worker begins nothing more; what it has left of the chunk of this sequence is not begun.
+    pub(super) retires_at: Option<u64>,
+    /// Its process was told to stop, to be replaced, and is killed if it has not by then.
+    pub(super) stop_by: Option<Instant>,
+    /// The process that is here, or was last, has nothing wrong with it: it was to be replaced.
+    pub(super) was_retired: bool,
     /// Something was sent since the worker was last woken.
     unrung: bool,
     next_sequence: u64,
@@ -155,7 +316,18 @@ impl Slot {
             active_at_check: 0,
             retry_at: None,
             channel_is_full: false,
+            seen_running: None,
+            shortest_limit: None,
+            killed_for: None,
+            hung_up_at: None,
             shared: 0,
+            sent: 0,
+            done: 0,
+            ready_at: None,
+            idle_deaths: Breaker::default(),
+            retires_at: None,
+            stop_by: None,
+            was_retired: false,
             unrung: false,
             next_sequence: 1,
         }
@@ -169,9 +341,18 @@ impl Slot {
         self.unfinished = 0;
         self.said_hello = false;
         self.retry_at = None;
+        self.sent = 0;
+        self.done = 0;
+        self.ready_at = None;
+        self.retires_at = None;
+        self.stop_by = None;
         self.channel_is_full = false;
+        self.hung_up_at = None;
         self.start_error = None;
         self.protocol_error = None;
+        self.seen_running = None;
+        self.shortest_limit = None;
+        self.killed_for = None;
         self.next_sequence = 1;
     }
 
@@ -180,7 +361,14 @@ impl Slot {
         matches!(self.phase, Phase::Starting(_) | Phase::Ready)
             && self.live.is_some()
             && !self.channel_is_full
+            && self.protocol_error.is_none()
+            && self.hung_up_at.is_none()
             && self.flights.len() < WINDOW_MAX
+    }
+
+    /// Whether what it has begun goes on, as far as the pool is concerned.
+    pub(super) fn may_be_running(&self) -> bool {
+        matches!(self.phase, Phase::Ready | Phase::Retiring)
     }
 
     /// Whether a request of so many bytes has room in the ring.
@@ -199,17 +387,15 @@ impl Slot {
             kind: request.kind,
             word: request.code,
             sequence: self.next_sequence,
-            extra: match &request.target {
-                Target::Chunk(span) => span.count,
-                Target::Task(_) | Target::Start => 0,
-            },
+            extra: request.target.extra(),
             ..Header::default()
         };
         let has_attachments = !request.attachments.is_empty();
         if has_attachments {
-            let shared = live.process.share(&request.attachments);
-            self.channel_is_full = shared.is_none();
-            let Some(shared) = shared else { return Some(request) };
+            let Some(shared) = live.process.share(&request.attachments) else {
+                self.channel_is_full = true;
+                return Some(request);
+            };
             self.shared += shared as u64;
             if live.process.has_unread() {
                 header.flags |= request::FLAG_PARCEL;
@@ -219,11 +405,11 @@ impl Slot {
             Load::Private(bytes) => live.lane.send(header, bytes),
             Load::Bulk(bulk) => {
                 header.flags |= FLAG_BULK;
-                if live.process.share_bulk(bulk) {
-                    live.lane.send(header, &bulk.reference().to_bytes())
-                } else {
-                    None
+                if !live.process.share_bulk(bulk) {
+                    self.channel_is_full = true;
+                    return Some(request);
                 }
+                live.lane.send(header, &bulk.reference().to_bytes())
             }
         };
         let Some(pushed) = pushed else { return Some(request) };
@@ -249,7 +435,9 @@ impl Slot {
         payload: &[u8],
     ) -> bool {
         let Some(live) = &mut self.live else { return false };
-        let header = Header { kind, word: code, sequence: self.next_sequence, ..Header::default() };
+        let sequence = self.next_sequence;
+        // Its first attempt: there is nothing to say in `extra`.
+        let header = Header { kind, word: code, sequence, ..Header::default() };
         let Some(pushed) = live.lane.send(header, payload) else { return false };
         let target = Target::Task(cell.clone());
         self.note_sent(kind, code, target, None, Attachments::default(), pushed);
@@ -268,7 +456,10 @@ impl Slot {
     ) {
         if !matches!(target, Target::Start) {
             self.unfinished += 1;
+            self.sent += target.tasks();
         }
+        let limits = [self.shortest_limit, target.terms().timeout];
+        self.shortest_limit = limits.into_iter().flatten().min();
         self.flights.push_back(Flight {
             sequence: self.next_sequence,
             kind,
@@ -286,8 +477,7 @@ impl Slot {
     /// Kills the worker, if there is one; its end is dealt with like any other.
     pub(super) fn kill(&self) {
         if let Some(live) = &self.live {
-            // If it is dead already the exit watch knows.
-            let _ = live.process.child().kill();
+            live.process.kill();
         }
     }
 
@@ -309,21 +499,63 @@ impl Slot {
 
     /// Takes the last request back that the worker has not begun; with its payload.
     pub(super) fn take_back_last(&mut self) -> Option<Request> {
+        let index = self.flights.iter().rposition(|flight| flight.target.is_some())?;
+        self.take_back(index)
+    }
+
+    /// Takes the request of a flight back, with its payload, if it has no outcome and the worker has
+    /// not begun it.
+    pub(super) fn take_back(&mut self, index: usize) -> Option<Request> {
         let live = self.live.as_mut()?;
-        let flight = self.flights.iter_mut().rev().find(|flight| flight.target.is_some())?;
-        if matches!(flight.target, Some(Target::Start)) || !live.lane.take_back(flight.sequence) {
-            return None;
-        }
+        let flight = self.flights.get_mut(index)?;
+        let target = match flight.target.take() {
+            Some(target @ (Target::Task(_) | Target::Chunk(_)))
+                if !target.is_known_begun() && live.lane.take_back(flight.sequence) =>
+            {
+                target
+            }
+            target => {
+                flight.target = target;
+                return None;
+            }
+        };
         flight.taken_back = true;
         self.unfinished -= 1;
         let load = load_of(&live.lane, flight);
+        self.sent -= target.tasks();
         Some(Request {
             kind: flight.kind,
             code: flight.code,
-            target: flight.target.take().expect("found by its target"),
+            target,
             load,
             attachments: std::mem::take(&mut flight.attachments),
         })
+    }
+
+    /// Takes what is left of a chunk that the worker began and will not go on with.
+    pub(super) fn take_rest(&mut self, sequence: u64) -> Option<Request> {
+        let first = self.flights.front()?.sequence;
+        let index = usize::try_from(sequence.checked_sub(first)?).ok()?;
+        let (live, flight) = (self.live.as_ref()?, self.flights.get_mut(index)?);
+        let Some(Target::Chunk(span)) =
+            flight.target.take_if(|target| matches!(target, Target::Chunk(_)))
+        else {
+            return None;
+        };
+        self.unfinished -= 1;
+        let rest = flight.items_from(&live.lane, &span, span.next());
+        Some(Request::of_chunk(rest, span.batch, span.attempts_before, &span.overdue))
+    }
+
+    /// Tells the process to stop, over its first lane; `false` when that has no room now.
+    pub(super) fn tell_to_stop(&mut self) -> bool {
+        let Some(live) = &mut self.live else { return true };
+        let stop = Header { kind: request::STOP, ..Header::default() };
+        let is_told = live.lane.send(stop, &[]).is_some();
+        if is_told {
+            live.lane.wake_worker();
+        }
+        is_told
     }
 
     /// Forgets the flights at the front that are over; hands back their bulk segments.

@@ -3,18 +3,18 @@
 
 use super::inner::{Inner, State};
 use super::shared::Shared;
-use super::wait::wait_any;
+use crate::rest;
 use procession_ipc::lane::LaneWatch;
 use procession_os::own_thread::OwnThread;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Time between two looks for stalled workers, while one is possible.
 const STALL_CHECK: Duration = Duration::from_millis(1);
 
 /// Runs until the pool has ended and its last worker with it.
 pub(super) fn run(shared: &Arc<Shared>, own: &mut OwnThread) {
-    let mut checked = Instant::now();
+    let mut checked = rest::now();
     loop {
         let seen = shared.supervisor.seen();
         let exits = std::mem::take(&mut *shared.exits.lock());
@@ -37,9 +37,10 @@ pub(super) fn run(shared: &Arc<Shared>, own: &mut OwnThread) {
                 return;
             }
             fill_places(shared, &mut inner);
-            let mut timeout = next_deadline(&inner);
-            if inner.watches_for_stalls && checked.elapsed() >= STALL_CHECK {
-                checked = Instant::now();
+            let limits = shared.check_limits(&mut inner);
+            let mut timeout = next_deadline(&inner).into_iter().chain(limits).min();
+            if inner.watches_for_stalls && rest::now() >= checked + STALL_CHECK {
+                checked = rest::now();
                 shared.check_stalls(&mut inner);
             }
             if inner.watches_for_stalls {
@@ -67,11 +68,15 @@ fn is_over(inner: &Inner) -> bool {
 
 /// Gives up starts that take too long, and launches workers that the system refused before.
 fn fill_places(shared: &Arc<Shared>, inner: &mut Inner) {
-    let now = Instant::now();
+    let now = rest::now();
     for index in 0..inner.slots.len() {
         let slot = &mut inner.slots[index];
         if slot.start_deadline().is_some_and(|deadline| deadline <= now) {
             slot.give_up_start();
+        }
+        if slot.live.is_some() && slot.stop_by.is_some_and(|time| time <= now) {
+            slot.stop_by = None;
+            slot.kill();
         }
         if slot.live.is_none() && slot.retry_at.is_some_and(|time| time <= now) {
             slot.retry_at = None;
@@ -83,8 +88,11 @@ fn fill_places(shared: &Arc<Shared>, inner: &mut Inner) {
 
 /// The time until the next start would be given up or tried again.
 fn next_deadline(inner: &Inner) -> Option<Duration> {
-    let deadlines = inner.slots.iter().filter_map(|slot| slot.start_deadline().or(slot.retry_at));
-    deadlines.min().map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    let deadlines = inner
+        .slots
+        .iter()
+        .filter_map(|slot| slot.start_deadline().or(slot.stop_by).or(slot.retry_at));
+    deadlines.min().map(|deadline| deadline.saturating_duration_since(rest::now()))
 }
 
 fn sleep(
@@ -102,7 +110,7 @@ fn sleep(
     let quiet = watches.iter().zip(urgent).all(|(watch, urgent)| urgent_of(watch) == *urgent);
     if quiet {
         let words = watches.iter().map(|watch| watch.urgent_word()).zip(urgent.iter().copied());
-        own.rest(|| wait_any(shared.supervisor.word(), seen, words, timeout));
+        own.rest(|| rest::wait_any(shared.supervisor.word(), seen, words, timeout));
     }
     for watch in watches {
         watch.lower_supervisor();

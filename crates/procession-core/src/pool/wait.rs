@@ -7,6 +7,7 @@
 
 use super::inner::Inner;
 use super::shared::{Locked, Shared};
+use crate::rest::{self, time_left};
 use crate::task::{Batch, Subscribers, TaskCell};
 use procession_ipc::lane::LaneWatch;
 use procession_ipc::primitive::Ordering;
@@ -119,13 +120,9 @@ impl Leadership {
         if !self.is_taken
             && let Some(follower) = self.followers.pop()
         {
-            follower.unpark();
+            rest::unpark(&follower);
         }
     }
-}
-
-fn time_left(deadline: Option<Instant>) -> Option<Duration> {
-    deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
 }
 
 impl Shared {
@@ -157,10 +154,7 @@ impl Shared {
 
     fn follow(&self, goal: Goal<'_>, deadline: Option<Instant>) {
         if self.subscribe_thread(goal) {
-            match time_left(deadline) {
-                Some(left) => std::thread::park_timeout(left),
-                None => std::thread::park(),
-            }
+            rest::park(time_left(deadline));
             self.unsubscribe_thread(goal);
         }
         let current = std::thread::current().id();
@@ -239,31 +233,11 @@ impl Shared {
         let words: Vec<_> =
             watches.iter().map(|watch| (watch.response_word(), watch.raise_leader())).collect();
         if words.iter().all(|(word, seen)| word.load(Ordering::Acquire) == *seen) {
-            wait_any(self.leader.word(), seen, words.into_iter(), timeout);
+            rest::wait_any(self.leader.word(), seen, words.into_iter(), timeout);
         }
         for watch in watches {
             watch.lower_leader();
         }
         self.leader.set_asleep(false);
     }
-}
-
-/// Longest sleep of a pool with more lanes than the system can wait for at once.
-const CROWDED_NAP: Duration = Duration::from_millis(1);
-
-/// Sleeps until one of the words is not as expected any more.
-pub(super) fn wait_any<'a>(
-    own: &'a procession_ipc::primitive::AtomicU32,
-    seen: u32,
-    others: impl Iterator<Item = (&'a procession_ipc::primitive::AtomicU32, u32)>,
-    timeout: Option<Duration>,
-) {
-    let mut words: Vec<_> = std::iter::once((own, seen)).chain(others).collect();
-    let mut timeout = timeout;
-    if words.len() > procession_os::wait::WORDS_MAX {
-        words.truncate(procession_os::wait::WORDS_MAX);
-        timeout = Some(timeout.unwrap_or(CROWDED_NAP).min(CROWDED_NAP));
-    }
-    // Whatever ended it, the caller looks again.
-    let _ = procession_os::wait::wait_any(&words, timeout);
 }

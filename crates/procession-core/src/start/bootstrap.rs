@@ -12,6 +12,7 @@ use procession_os::handle::Handle;
 use procession_os::leash::Leash;
 use procession_os::memory::Memory;
 use procession_os::process::exit_now;
+use std::error::Error as _;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 
 /// Exit code of a child that cannot work; its reason went to the parent.
@@ -68,7 +69,21 @@ pub fn init(face: &'static dyn Face) {
         if let Some(summons) = summons(false) {
             become_child(summons);
         }
+        end_if_cut_off();
         STATE.store(PARENT, Ordering::Relaxed);
+    }
+}
+
+/// Ends this process if it is a child whose channel is gone: what ran before has closed it. It must not
+/// take itself for the program, and start children of its own that do the same.
+///
+/// A program that a worker runs has the variable, too, but not that parent: its own is the worker. One
+/// that takes a worker's place (`exec`) has both, and no lane; it is ended as well.
+fn end_if_cut_off() {
+    let caller = std::env::var(VARIABLE).ok();
+    let parent = caller.and_then(|value| value.split(' ').next()?.parse().ok());
+    if parent == Some(procession_os::process::parent_pid()) {
+        exit_now(REFUSED);
     }
 }
 
@@ -96,6 +111,7 @@ pub(super) fn require_parent() -> Result<()> {
     if let Some(summons) = summons(false) {
         refuse_missing_init(&summons.control);
     }
+    end_if_cut_off();
     Err(Error::usage(
         "this program cannot start processes yet: put `#[procession::main]` on its `main` \
          (or call `procession::init()` as the first statement there; in tests, \
@@ -211,6 +227,9 @@ fn bind_life(parent_pid: u32) {
 fn work(boot: Boot, lanes: Vec<WorkerLane>, control: Control) -> ! {
     procession_os::process::set_name(&boot.name);
     info::become_child(boot.name.clone());
+    if let Err(why) = boot.limits.apply() {
+        refuse(&control, why);
+    }
     worker::run(&boot, lanes, control)
 }
 
@@ -277,5 +296,8 @@ fn take_lane(handles: Vec<Handle>) -> std::result::Result<WorkerLane, String> {
         memory.map_err(|error| format!("a child cannot take its lane: {error}"))
     };
     let (memory_a, memory_b) = (next()?, next()?);
-    WorkerLane::attach(&memory_a, &memory_b).map_err(|error| error.to_string())
+    WorkerLane::attach(&memory_a, &memory_b).map_err(|error| match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    })
 }

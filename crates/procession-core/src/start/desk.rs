@@ -2,18 +2,18 @@
 
 use super::launcher::{Errand, Failure, OnExit, Order, Way, executable, run_executable};
 use super::preload;
-use super::template::{Origin, Pending, Said, Template};
+use super::template::{Origin, Pending, Said, Template, name_of};
 use super::{VARIABLE, bootstrap};
 use procession_os::copy;
 use procession_os::exit_watch::Watcher;
 use procession_os::own_thread::OwnThread;
 use procession_os::process::{Child, Exit};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::ffi::OsString;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The child at which a template begins to pay: for one or two it does not.
 const TEMPLATE_FROM: u64 = 3;
@@ -25,14 +25,20 @@ const COPY_GONE: &str =
 /// The launcher's thread at work.
 pub(super) struct Desk<'a> {
     watcher: &'a Watcher,
-    /// Those that were not reaped, by the token of their watch.
-    children: HashMap<u64, (Arc<Child>, OnExit)>,
+    /// Those that were not reaped, by the token of their watch; and who is to be told of their ends,
+    /// until they were.
+    children: HashMap<u64, (Arc<Child>, Option<OnExit>)>,
     /// Those that were not reaped, by the token of their watch; the next one watches the channel.
     templates: HashMap<u64, Template>,
+    /// Those that have ended and have no status yet, and when that is no longer waited for; the
+    /// earliest first.
+    withheld: VecDeque<(Instant, u64)>,
     next_token: u64,
     launched: u64,
     /// Of a template that could not be forked: another one like it could not either.
     refused: Option<Origin>,
+    /// How copies of the program ended that are not dismissed, and whether they had been ready.
+    lost_copies: HashMap<u64, (Exit, bool)>,
 }
 
 impl<'a> Desk<'a> {
@@ -41,9 +47,11 @@ impl<'a> Desk<'a> {
             watcher,
             children: HashMap::new(),
             templates: HashMap::new(),
+            withheld: VecDeque::new(),
             next_token: 0,
             launched: 0,
             refused: None,
+            lost_copies: HashMap::new(),
         }
     }
 
@@ -54,13 +62,16 @@ impl<'a> Desk<'a> {
             while let Ok(errand) = errands.try_recv() {
                 self.run(errand);
             }
-            if own.rest(|| self.watcher.wait(&mut tokens)).is_err() {
+            let timeout =
+                self.withheld.front().map(|(due, _)| due.saturating_duration_since(Instant::now()));
+            if own.rest(|| self.watcher.wait(&mut tokens, timeout)).is_err() {
                 // Nothing can be watched any more: a defect of the system, not of a child. Poll.
                 tokens.clear();
                 tokens.extend(self.children.keys());
                 tokens.extend(self.templates.keys().flat_map(|token| [*token, token + 1]));
                 std::thread::sleep(Duration::from_millis(10));
             }
+            tokens.extend(self.no_longer_withheld());
             for token in tokens.drain(..) {
                 if self.children.contains_key(&token) {
                     self.bury(token);
@@ -84,9 +95,8 @@ impl<'a> Desk<'a> {
                 let token = self.token();
                 let watched = self.watcher.add(&child, token);
                 match &watched {
-                    Ok(()) => drop(self.children.insert(token, (child, on_exit))),
-                    // If it is dead already nobody misses it.
-                    Err(_) => drop(child.kill()),
+                    Ok(()) => drop(self.children.insert(token, (child, Some(on_exit)))),
+                    Err(_) => child.end(),
                 }
                 let _ = reply.send(watched);
             }
@@ -95,9 +105,13 @@ impl<'a> Desk<'a> {
                 let _ = self.keep_template(*template);
             }
             Errand::Dismiss(number) => {
+                self.lost_copies.remove(&number);
                 if let Some(token) = self.find(&Origin::Copy(number)) {
                     self.templates.get_mut(&token).into_iter().for_each(Template::retire);
                 }
+                let copies = self.templates.values_mut();
+                let dismissed = copies.filter(|it| it.origin == Origin::Copy(number));
+                dismissed.for_each(|it| it.is_dismissed = true);
             }
         }
     }
@@ -109,7 +123,7 @@ impl<'a> Desk<'a> {
             Way::Spawn | Way::Here => self.spawn(order),
             Way::Copy(number) => match self.find(&Origin::Copy(number)) {
                 Some(token) => self.fork(token, order),
-                None => answer(order, Failure::Refused(COPY_GONE.to_owned())),
+                None => self.mourn(number, order),
             },
             Way::Preferred if self.has_refused(&origin()) => self.spawn(order),
             Way::Template | Way::Preferred => match self.template() {
@@ -117,6 +131,21 @@ impl<'a> Desk<'a> {
                 Err(error) => answer(order, Failure::System(error)),
             },
             Way::Fastest => self.launch_fastest(order),
+        }
+    }
+
+    /// Answers an order for a child of a copy that is no more, with how it ended.
+    fn mourn(&mut self, number: u64, order: Order) {
+        let dying = self.templates.values_mut().find(|it| it.origin == Origin::Copy(number));
+        match (dying, self.lost_copies.get(&number)) {
+            (Some(template), _) => {
+                template.waiting.push_back(Pending { on_exit: order.on_exit, reply: order.reply });
+            }
+            (None, Some((exit, was_ready))) => {
+                let (exit, was_ready) = (*exit, *was_ready);
+                answer(order, Failure::Lost { exit, was_ready });
+            }
+            (None, None) => answer(order, Failure::Refused(COPY_GONE.to_owned())),
         }
     }
 
@@ -154,12 +183,12 @@ impl<'a> Desk<'a> {
             Ok(()) => Ok(Arc::new(child)),
             Err(error) => {
                 // A child that nobody watches must not be.
-                child.kill()?;
+                child.end();
                 Err(error)
             }
         });
         if let Ok(child) = &watched {
-            self.children.insert(token, (child.clone(), pending.on_exit));
+            self.children.insert(token, (child.clone(), Some(pending.on_exit)));
         }
         // A caller that is gone has no use for the answer.
         let _ = pending.reply.send(watched.map_err(Failure::System));
@@ -173,13 +202,32 @@ impl<'a> Desk<'a> {
 
     /// A child has ended.
     fn bury(&mut self, token: u64) {
-        let Some((child, _)) = self.children.get(&token) else { return };
-        let Some(exit) = exit_of(child) else { return };
-        // Its descriptor leaves the watcher before the last owner closes it.
-        self.watcher.remove(child);
-        if let Some((_, on_exit)) = self.children.remove(&token) {
+        let Some((child, on_exit)) = self.children.get_mut(&token) else { return };
+        let Some(exit) = exit_of(child) else { return self.wait_for_status(token) };
+        let on_exit = on_exit.take();
+        // The system tells when its tracer lets go of it, and then it can be reaped.
+        if exit != Exit::Withheld {
+            // Its descriptor leaves the watcher before the last owner closes it.
+            self.watcher.remove(child);
+            self.children.remove(&token);
+        }
+        if let Some(on_exit) = on_exit {
             on_exit(exit);
         }
+    }
+
+    /// Has a child or a template that has ended, and has no status, looked at once more.
+    fn wait_for_status(&mut self, token: u64) {
+        if !self.withheld.iter().any(|(_, it)| *it == token) {
+            self.withheld.push_back((Instant::now() + Child::WITHHELD_PATIENCE, token));
+        }
+    }
+
+    /// The tokens of those whose status is no longer waited for.
+    fn no_longer_withheld(&mut self) -> impl Iterator<Item = u64> + use<> {
+        let now = Instant::now();
+        let due = self.withheld.iter().take_while(|(due, _)| *due <= now).count();
+        self.withheld.drain(..due).map(|(_, token)| token).collect::<Vec<_>>().into_iter()
     }
 
     /// The template of that origin that takes orders.
@@ -217,7 +265,7 @@ impl<'a> Desk<'a> {
             channel.inspect_err(|_| self.watcher.remove(&template.child))
         });
         if let Err(error) = watched {
-            template.child.kill()?;
+            template.child.end();
             return Err(error);
         }
         self.templates.insert(token, template);
@@ -263,7 +311,11 @@ impl<'a> Desk<'a> {
             match template.hear() {
                 Said::Forked(pid, pending) => self.keep(copy::adopt(pid), pending),
                 Said::NotForked(why, pending) => {
-                    let _ = pending.reply.send(Err(Failure::System(io::Error::other(why))));
+                    // Another one has what this one lacks, such as limits that were raised since.
+                    if template.is_forked_by(Way::Template) {
+                        template.retire();
+                    }
+                    let _ = pending.reply.send(Err(Failure::NotForked(why)));
                 }
                 Said::Nothing => return,
                 Said::Closed => {
@@ -277,19 +329,26 @@ impl<'a> Desk<'a> {
 
     /// A template has ended.
     fn bury_template(&mut self, token: u64) {
-        let Some(exit) = self.templates.get(&token).and_then(|it| exit_of(&it.child)) else {
-            return;
-        };
+        let Some(template) = self.templates.get(&token) else { return };
+        let Some(exit) = exit_of(&template.child) else { return self.wait_for_status(token) };
         // What it had said counts.
         self.hear(token);
         let Some(template) = self.templates.remove(&token) else { return };
-        self.watcher.remove(&template.child);
         self.watcher.remove_control(&template.control);
+        if exit == Exit::Withheld {
+            // It is reaped as children are, then.
+            self.children.insert(token, (template.child.clone(), None));
+        } else {
+            self.watcher.remove(&template.child);
+        }
         if template.refusal.is_some() {
             self.refused = Some(template.origin.clone());
         }
+        if let (Origin::Copy(number), false) = (&template.origin, template.is_dismissed) {
+            self.lost_copies.insert(*number, (exit, template.is_ready));
+        }
         if !template.waiting.is_empty() {
-            self.end_strays();
+            self.end_strays(template.child.pid());
         }
         for pending in template.waiting.iter().map(|pending| &pending.reply) {
             let _ = pending.send(Err(template.failure(exit)));
@@ -297,17 +356,10 @@ impl<'a> Desk<'a> {
     }
 
     /// Ends children that a template had made when it ended, and had not told of.
-    fn end_strays(&mut self) {
-        let templates = self.templates.values().map(|it| it.child.pid());
-        let known: Vec<u32> =
-            self.children.values().map(|(child, _)| child.pid()).chain(templates).collect();
-        for stray in copy::adopt_strays(|pid| known.contains(&pid)) {
-            // If it cannot be killed it is dead, and if it is not watched nothing can be.
-            let _ = stray.kill();
-            let token = self.token();
-            if self.watcher.add(&stray, token).is_ok() {
-                self.children.insert(token, (Arc::new(stray), Box::new(|_| {})));
-            }
+    fn end_strays(&self, template: u32) {
+        let known: Vec<u32> = self.children.values().map(|(child, _)| child.pid()).collect();
+        for stray in copy::adopt_strays(&name_of(template), |pid| known.contains(&pid)) {
+            stray.end();
         }
     }
 }

@@ -29,6 +29,7 @@ impl Snapshot {
     /// When the program has threads, or the system cannot make a process.
     pub(crate) fn take() -> Result<Arc<Self>> {
         bootstrap::require_parent()?;
+        launcher::require()?;
         let number = COPIES.fetch_add(1, Ordering::Relaxed) + 1;
         let template = Self::fork(number).map_err(cannot)?;
         launcher::send(Errand::Adopt(Box::new(template)))?;
@@ -61,6 +62,7 @@ impl Drop for Snapshot {
 
 /// Forks a child with this end of its control channel. In the child this does not return.
 pub(super) fn fork_child(childs_end: Control, on_exit: OnExit) -> Result<Arc<Child>> {
+    launcher::require()?;
     let child = match copy::fork(&childs_end).map_err(cannot)? {
         Copied::Copy => bootstrap::become_copy(childs_end),
         Copied::Original(pid) => Arc::new(copy::adopt(pid).map_err(cannot)?),
@@ -75,9 +77,13 @@ pub(super) fn fork_child(childs_end: Control, on_exit: OnExit) -> Result<Arc<Chi
 }
 
 fn cannot(source: io::Error) -> Error {
-    Error::system(
-        "cannot fork the program (the start methods spawn and forkserver work with threads, too; \
-         `allow_fork_with_threads` lifts the guard)",
-        source,
-    )
+    // What is not the system's is the guard's.
+    let what = match source.raw_os_error() {
+        Some(_) => "cannot fork the program",
+        None => {
+            "cannot fork the program (the start methods spawn and forkserver work with threads, too; \
+             `allow_fork_with_threads` lifts the guard)"
+        }
+    };
+    Error::system(what, source)
 }

@@ -36,7 +36,7 @@ pub(super) fn executable() -> Option<PathBuf> {
 }
 
 /// Runs on the launcher's thread when a child ends, and must be brief.
-pub(super) type OnExit = Box<dyn FnOnce(Exit) + Send>;
+pub(crate) type OnExit = Box<dyn FnOnce(Exit) + Send>;
 
 /// What became of a launch.
 pub(super) type Answer = std::result::Result<Arc<Child>, Failure>;
@@ -48,6 +48,8 @@ pub(super) enum Failure {
     System(io::Error),
     /// The template cannot be forked, and another could not either.
     Refused(String),
+    /// The system did not let the template fork itself; it may let another.
+    NotForked(String),
     /// The template ended before it had answered. The child's end of the channel is used up.
     Lost { exit: Exit, was_ready: bool },
 }
@@ -128,6 +130,11 @@ impl Launcher {
         self.watcher.wake();
         sent
     }
+}
+
+/// Makes sure that there is a launcher's thread, before there is something that it must be told of.
+pub(super) fn require() -> Result<()> {
+    Launcher::get().map(drop)
 }
 
 /// Has the launcher's thread do something.

@@ -10,6 +10,7 @@ use procession_os::control::{Control, HANDLES_MAX, Received};
 use procession_os::handle::Handle;
 use procession_os::memory::Memory;
 use std::collections::{HashMap, HashSet};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -21,6 +22,8 @@ pub(crate) struct Link {
     threads: usize,
     /// Attachments were sent, and no frame since then that has the worker read them.
     is_unread: AtomicBool,
+    /// The worker's end is closed: it has ended, or something in it has closed what is not its own.
+    has_hung_up: AtomicBool,
     channel: Mutex<Channel>,
 }
 
@@ -35,6 +38,8 @@ struct Channel {
     /// Attachments that are gone, which the worker could not be told yet.
     gone: Vec<u64>,
     refusal: Option<String>,
+    /// A segment of the worker's could not be taken here.
+    is_short: bool,
 }
 
 impl Link {
@@ -47,9 +52,15 @@ impl Link {
             attached: HashSet::new(),
             gone: Vec::new(),
             refusal: None,
+            is_short: false,
         };
-        let (owner, is_unread) = (std::process::id(), AtomicBool::new(false));
-        Self { owner, threads, is_unread, channel: Mutex::new(channel) }
+        Self {
+            owner: std::process::id(),
+            threads,
+            is_unread: AtomicBool::new(false),
+            has_hung_up: AtomicBool::new(false),
+            channel: Mutex::new(channel),
+        }
     }
 
     /// Makes sure that the worker has a bulk segment of ours; `false` when the channel is full or
@@ -60,7 +71,8 @@ impl Link {
             return true;
         }
         let message = Parcel::Bulk(bulk.id()).to_bytes();
-        let sent = channel.control.send(&message, &[bulk.memory().handle()]).is_ok();
+        let sent = channel.control.send(&message, &[bulk.memory().handle()]);
+        let sent = self.note_end(sent).is_ok();
         if sent {
             channel.sent.insert(bulk.id());
         }
@@ -86,17 +98,35 @@ impl Link {
             return Some(0);
         }
         channel.tell_gone();
-        for some in new.chunks(ATTACHMENTS_AT_ONCE) {
+        let all = new.len();
+        let mut new = new.as_slice();
+        while let Some(count) = fit_into_a_message(new) {
+            let (some, rest) = new.split_at(count);
+            new = rest;
             let message = Parcel::Attachments(some.iter().map(|each| each.label()).collect());
-            let handles: Vec<_> = some.iter().map(|each| each.memory().handle()).collect();
-            channel.control.send(&message.to_bytes(), &handles).ok()?;
+            let handles: Vec<_> = some.iter().flat_map(|each| each.handles()).collect();
+            link.note_end(channel.control.send(&message.to_bytes(), &handles)).ok()?;
             link.is_unread.store(true, Ordering::Relaxed);
             for each in some {
                 channel.attached.insert(each.id());
                 each.add_receiver(link);
             }
         }
-        Some(new.len())
+        Some(all)
+    }
+
+    /// Notes that the worker's end is closed, if that is why something could not be sent.
+    fn note_end(&self, sent: io::Result<()>) -> io::Result<()> {
+        use io::ErrorKind::{BrokenPipe, ConnectionReset};
+        if sent.as_ref().is_err_and(|error| matches!(error.kind(), BrokenPipe | ConnectionReset)) {
+            self.has_hung_up.store(true, Ordering::Relaxed);
+        }
+        sent
+    }
+
+    /// Whether the worker's end was found closed.
+    pub(super) fn has_hung_up(&self) -> bool {
+        self.has_hung_up.load(Ordering::Relaxed)
     }
 
     /// Whether attachments were sent, and no frame since then that has the worker read them.
@@ -131,6 +161,12 @@ impl Link {
         channel.views.get(&id).cloned()
     }
 
+    /// Whether a segment of the worker's was lost because this process has no descriptor or no memory
+    /// left for it.
+    pub(super) fn is_short(&self) -> bool {
+        self.channel.lock().is_short
+    }
+
     /// What the worker said when it refused to work.
     pub(super) fn refusal(&self) -> Option<String> {
         let mut channel = self.channel.lock();
@@ -139,8 +175,19 @@ impl Link {
     }
 }
 
-/// Most attachments in one message: as many as their handles fit, and their labels in any case.
-const ATTACHMENTS_AT_ONCE: usize = if HANDLES_MAX < 8 { HANDLES_MAX } else { 8 };
+/// Most attachments in one message: their labels fit in any case.
+const ATTACHMENTS_AT_ONCE: usize = 8;
+
+/// How many of these go into one message, with their handles; `None` if there are none left.
+fn fit_into_a_message(new: &[&Arc<Attachment>]) -> Option<usize> {
+    let mut handles = 0;
+    let fits = |each: &&&Arc<Attachment>| {
+        handles += each.handles().len();
+        handles <= HANDLES_MAX
+    };
+    let count = new.iter().take(ATTACHMENTS_AT_ONCE).take_while(fits).count();
+    (count > 0).then_some(count)
+}
 
 impl Channel {
     /// Tells the worker of attachments that are gone. If the channel is full, it keeps them until more
@@ -156,16 +203,24 @@ impl Channel {
         }
     }
 
-    /// Reads what the worker has sent over the control channel so far.
+    /// Reads what the worker has sent over the control channel so far, or more than any worker has to
+    /// say: the pool's lock is held meanwhile, and one that has gone mad may send without end.
     fn read(&mut self, threads: usize) {
         let mut bytes = Vec::new();
-        loop {
+        for _ in 0..PARCELS_AT_ONCE {
             let mut handles = Vec::new();
             match self.control.recv(&mut bytes, &mut handles, false) {
                 Ok(Received::Message) => self.take(&bytes, handles, threads),
+                // Lost for want of descriptors; what comes behind it may not need any.
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => self.is_short = true,
                 Ok(Received::Empty | Received::Closed) | Err(_) => return,
             }
         }
+    }
+
+    /// Address space that the worker's segments take here.
+    fn view_bytes(&self) -> usize {
+        self.views.values().map(|view| view.bytes()).sum()
     }
 
     fn take(&mut self, bytes: &[u8], handles: Vec<Handle>, threads: usize) {
@@ -174,10 +229,12 @@ impl Channel {
             Some(Parcel::Refusal(why)) => self.refusal = Some(why),
             Some(Parcel::Bulk(id)) => {
                 let memory = handles.into_iter().next().and_then(|h| Memory::accept(h).ok());
-                let view = memory.and_then(|memory| BulkView::map(&memory).ok());
+                let view = memory.map(|memory| BulkView::map(&memory));
+                self.is_short |= matches!(view, Some(Err(_)));
                 // A worker has no more at a time; one that claims to is not believed.
-                if let Some(view) = view
+                if let Some(Ok(view)) = view
                     && self.views.len() < 2 * BULK_MAX * threads
+                    && self.view_bytes().saturating_add(view.bytes()) <= VIEW_BYTES_MAX
                 {
                     self.views.insert(id, view);
                 }
@@ -189,6 +246,14 @@ impl Channel {
         }
     }
 }
+
+/// Most messages that are read in one look: a worker has less to say between two, and its socket holds
+/// fewer.
+const PARCELS_AT_ONCE: usize = 4096;
+
+/// Most address space for one worker's segments. They may be nearly all holes, and cost it nothing; more
+/// than this is no memory that it has filled, and would leave none for anybody else.
+const VIEW_BYTES_MAX: usize = 1 << 40;
 
 /// Most ids in one message.
 const GONE_AT_ONCE: usize = 1024;

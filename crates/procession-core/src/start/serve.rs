@@ -5,10 +5,11 @@
 //! its own, and goes on to become a worker like any other child. It ends with the program.
 
 use super::bootstrap::{self, REFUSED};
+use super::template::name_of;
 use crate::face::{self, Code};
 use crate::message::{OrderHead, Parcel};
 use crate::payload::{Input, Output};
-use crate::worker::panic_hook::message_of;
+use crate::worker::panic_hook::{discard, message_of};
 use procession_os::control::{Control, Received};
 use procession_os::copy::{self, Copied};
 use procession_os::handle::Handle;
@@ -23,6 +24,7 @@ const THREADS_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Serves the program `parent_pid` until it is gone. Returns in each copy, with its control channel.
 pub(super) fn serve(control: Control, preload: Option<Code>) -> Control {
+    procession_os::process::set_name(&name_of(std::process::id()));
     if let Err(why) = prepare(preload) {
         bootstrap::refuse(&control, why);
     }
@@ -87,7 +89,11 @@ fn run_preload(code: Code) -> Result<(), String> {
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(format!("the preload function cannot be called: {error}")),
-        Err(payload) => Err(format!("the preload function panicked: {}", message_of(&*payload))),
+        Err(payload) => {
+            let why = format!("the preload function panicked: {}", message_of(&*payload));
+            discard(payload);
+            Err(why)
+        }
     }
 }
 

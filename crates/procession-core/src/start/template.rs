@@ -17,7 +17,14 @@ use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::Sender;
+
+/// The name of a template's process. Its copies have it, too, until each takes its own: so those that it
+/// did not live to tell of can be found. The system keeps 15 bytes of a name.
+pub(super) fn name_of(pid: u32) -> String {
+    format!("template{pid}")
+}
 
 /// What a template is a process of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +61,7 @@ pub(super) enum Said {
 /// A template that was started.
 pub(super) struct Template {
     pub(super) origin: Origin,
-    pub(super) child: Child,
+    pub(super) child: Arc<Child>,
     pub(super) control: Control,
     /// Children are ordered, and have not been heard of.
     pub(super) waiting: VecDeque<Pending>,
@@ -62,6 +69,8 @@ pub(super) struct Template {
     pub(super) is_ready: bool,
     /// It takes no more orders: it is ended, or about to be.
     pub(super) is_retired: bool,
+    /// Nobody will order from it again, nor ask how it ended.
+    pub(super) is_dismissed: bool,
     /// Why it cannot be forked.
     pub(super) refusal: Option<String>,
     baseline: Surroundings,
@@ -89,19 +98,24 @@ impl Template {
     ) -> Self {
         Self {
             origin,
-            child,
+            child: Arc::new(child),
             control,
             waiting: VecDeque::new(),
             is_ready: false,
             is_retired: false,
+            is_dismissed: false,
             refusal: None,
             baseline,
         }
     }
 
-    /// What is different around the program since the template was started; `None` when that is
-    /// too much for an order.
+    /// What is different around the program since the template was started; `None` when that is too
+    /// much for an order, or when the program is somebody else's by now: its children must not have the
+    /// rights that it has given up. A copy of the program is what that was, its owner included.
     pub(super) fn changes(&self) -> Option<Changes> {
+        if matches!(self.origin, Origin::Program { .. }) && !self.baseline.is_same_owner() {
+            return None;
+        }
         // Half for what else is in a message.
         let changes = self.baseline.changes().ok()?;
         (changes.to_bytes().len() <= MESSAGE_BYTES_MAX / 2).then_some(changes)
@@ -158,8 +172,11 @@ impl Template {
     /// Takes no more orders, and ends; those that wait fail when it has.
     pub(super) fn retire(&mut self) {
         self.is_retired = true;
-        // If it is dead already the exit watch knows.
-        let _ = self.child.kill();
+        // One that still has rights which the program has given up cannot be signalled. It ends at
+        // any message that is no order; if it is dead already the exit watch knows.
+        if self.child.kill().is_err() {
+            let _ = self.control.send(&Parcel::Ready.to_bytes(), &[]);
+        }
     }
 
     /// What orders that it has not answered fail with.

@@ -1,12 +1,15 @@
 //! A launched worker: its process, its control channel, its lane.
 
+use super::bootstrap::REFUSED;
 use super::fork::{Snapshot, fork_child};
 use super::launcher::{self, Awaited, Failure, OnExit, Way};
 use super::link::Link;
+use super::source::Body;
 use super::{StartMethod, preload};
 use crate::attachment::Attachments;
 use crate::error::{Error, Fault, Result, WorkerId};
-use crate::message::{Boot, Parcel, Role};
+use crate::limits::WorkerLimits;
+use crate::message::{Boot, Parcel, Retirement, Role};
 use crate::payload::{Loan, Loans, Receipt};
 use parking_lot::Mutex;
 use procession_ipc::bulk::{Bulk, Reference};
@@ -14,6 +17,7 @@ use procession_ipc::lane::{LaneWatch, ParentLane};
 use procession_os::control::Control;
 use procession_os::leash::{Hold, Leash};
 use procession_os::process::{Child, Exit};
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,15 +38,46 @@ pub(crate) struct WorkerSpec {
     pub(crate) company: usize,
     /// Longest time to wait for a template.
     pub(crate) patience: Duration,
+    /// What it may use of the machine.
+    pub(crate) limits: WorkerLimits,
+    /// When it is to be replaced.
+    pub(crate) retirement: Retirement,
 }
 
 /// A launched worker, as the parent holds it.
 #[derive(Debug)]
 pub(crate) struct WorkerProcess {
     id: WorkerId,
+    body: Box<dyn Body>,
+    link: Arc<Link>,
+}
+
+/// A process, with what its life is tied to.
+#[derive(Debug)]
+struct Process {
     child: Arc<Child>,
     _hold: Hold,
-    link: Arc<Link>,
+}
+
+impl Body for Process {
+    fn terminate(&self) {
+        // If it is dead already the exit watch knows.
+        let _ = self.child.terminate();
+    }
+
+    fn kill(&self) {
+        // If it is dead already the exit watch knows.
+        let _ = self.child.kill();
+    }
+}
+
+/// A worker that is there.
+pub(crate) struct Launched {
+    pub(crate) worker: WorkerProcess,
+    /// One for each of its threads.
+    pub(crate) lanes: Vec<ParentLane>,
+    /// The process, to wait for it and to signal it.
+    pub(crate) child: Arc<Child>,
 }
 
 /// So many workers are there as soon by starting a template first as by spawning each, and sooner from
@@ -81,8 +116,8 @@ impl Ordered {
         Ok(Self { spec, exits, first, second, attempt })
     }
 
-    /// Waits until there is a process; hands over its lanes, one for each of its threads.
-    pub(crate) fn finish(self) -> Result<(WorkerProcess, Vec<ParentLane>)> {
+    /// Waits until there is a process.
+    pub(crate) fn finish(self) -> Result<Launched> {
         let Self { spec, exits, first, second, attempt } = self;
         match attempt.finish(&spec)? {
             Err(failure) if is_worth_another(&failure, first, second) => {
@@ -120,6 +155,8 @@ impl Attempt {
             index: spec.index,
             generation: spec.generation,
             threads: spec.threads as u32,
+            limits: spec.limits.clone(),
+            retirement: spec.retirement,
         };
         let mut lanes = Vec::with_capacity(spec.threads);
         for thread in 0..spec.threads {
@@ -141,10 +178,7 @@ impl Attempt {
         Ok(Self { lanes, control, hold, child })
     }
 
-    fn finish(
-        self,
-        spec: &WorkerSpec,
-    ) -> Result<std::result::Result<(WorkerProcess, Vec<ParentLane>), Failure>> {
+    fn finish(self, spec: &WorkerSpec) -> Result<std::result::Result<Launched, Failure>> {
         let child = match self.child {
             Making::Made(child) => child,
             Making::Ordered(awaited) => match awaited.get(spec.patience)? {
@@ -157,28 +191,44 @@ impl Attempt {
             pid: child.pid(),
             index: spec.index,
             generation: spec.generation,
+            memory_limit_bytes: spec.limits.memory_bytes,
         };
-        let link = Arc::new(Link::new(self.control, spec.threads));
-        let worker = WorkerProcess { id, child, _hold: self.hold, link };
-        Ok(Ok((worker, self.lanes)))
+        let body = Box::new(Process { child: child.clone(), _hold: self.hold });
+        let worker = WorkerProcess::new(id, body, self.control, spec.threads);
+        Ok(Ok(Launched { worker, lanes: self.lanes, child }))
     }
 }
 
 impl WorkerProcess {
+    /// A worker of so many threads, with the parent's end of its control channel.
+    pub(crate) fn new(id: WorkerId, body: Box<dyn Body>, control: Control, threads: usize) -> Self {
+        Self { id, body, link: Arc::new(Link::new(control, threads)) }
+    }
+
     /// Who it is, for errors.
     pub(crate) fn id(&self) -> &WorkerId {
         &self.id
     }
 
-    /// The process, to signal it.
-    pub(crate) fn child(&self) -> &Arc<Child> {
-        &self.child
+    /// Asks it to end.
+    pub(crate) fn terminate(&self) {
+        self.body.terminate();
+    }
+
+    /// Ends it without asking; its end is dealt with like any other.
+    pub(crate) fn kill(&self) {
+        self.body.kill();
     }
 
     /// Makes sure that the worker has a bulk segment of ours; `false` when its channel is full or
     /// closed.
     pub(crate) fn share_bulk(&self, bulk: &Bulk) -> bool {
         self.link.share_bulk(bulk)
+    }
+
+    /// Whether the worker's end of the channel was found closed: it has ended, or will be of no use.
+    pub(crate) fn has_hung_up(&self) -> bool {
+        self.link.has_hung_up()
     }
 
     /// Tells the worker that a bulk segment of ours will not be used any more.
@@ -213,6 +263,12 @@ impl WorkerProcess {
         Receipt::new(view, reference.bytes, Some(Loan::new(watch.clone(), reference.id, loans)))
     }
 
+    /// Whether a segment of the worker's was lost because this process has no descriptor or no memory
+    /// left for it.
+    pub(crate) fn is_short(&self) -> bool {
+        self.link.is_short()
+    }
+
     /// What the worker said when it refused to work.
     pub(crate) fn refusal(&self) -> Option<String> {
         self.link.refusal()
@@ -228,7 +284,12 @@ impl WorkerProcess {
                 return "a worker ended in its initializer".to_owned();
             }
             let mut why = "a child ended before it said hello".to_owned();
-            if matches!(exit, Exit::Code(_)) {
+            if exit == Exit::Code(REFUSED) {
+                why.push_str(
+                    ", for it had no control channel: what runs in the program before it calls \
+                     procession must not close what it has not opened",
+                );
+            } else if matches!(exit, Exit::Code(_)) {
                 why.push_str(
                     "; if this program's `main` lacks `#[procession::main]` \
                      (or a call of `procession::init()` as its first statement), add it",
@@ -264,7 +325,9 @@ impl Exits {
 /// Whether the second way may lead to a child where the first did not.
 fn is_worth_another(failure: &Failure, first: Way, second: Way) -> bool {
     match failure {
-        Failure::Lost { .. } => true,
+        // A copy is as it was at one moment, and there is no other like it.
+        Failure::Lost { .. } => !matches!(first, Way::Copy(_)),
+        Failure::NotForked(_) => first == Way::Template || first != second,
         Failure::Refused(_) => first != second && first != Way::Template,
         Failure::System(_) => first != second,
     }
@@ -274,6 +337,10 @@ fn is_worth_another(failure: &Failure, first: Way, second: Way) -> bool {
 fn error_of(failure: Failure, patience: Duration) -> Error {
     let broken = |why, exit| Error::new(Fault::Broken { why, worker: None, exit, cause: None });
     match failure {
+        Failure::NotForked(why) => Error::system(
+            "cannot fork the template that children are forked from",
+            io::Error::other(why),
+        ),
         Failure::System(source) => {
             let what = match launcher::executable() {
                 Some(path) => format!("cannot launch a child process from {}", path.display()),

@@ -3,7 +3,7 @@
 //! The caller pushes encoded items; the scheduler cuts chunks off the front, as large as the
 //! measured time of an item says; what comes back is delivered in pieces that name their items.
 
-use super::{Guide, Subscribers};
+use super::{Guide, Subscribers, Terms};
 use crate::attachment::Attachments;
 use crate::error::Error;
 use crate::face::Code;
@@ -16,6 +16,7 @@ use std::task::Waker;
 #[derive(Debug)]
 pub struct Batch {
     code: Code,
+    terms: Terms,
     inner: Mutex<Inner>,
 }
 
@@ -167,13 +168,28 @@ impl Chunk {
         self.first += count;
         self.count -= count.min(self.count);
     }
+
+    /// Takes the first item out, as a chunk of its own.
+    pub(crate) fn split_first(&mut self) -> Self {
+        let (first, count) = (self.first, 1);
+        let mut bytes = self.bytes.clone();
+        self.drop_front(1);
+        bytes.truncate(bytes.len() - self.bytes.len());
+        Self { first, count, bytes, attachments: self.attachments.clone() }
+    }
 }
 
 impl Batch {
-    /// An empty batch of calls of `code`; `chunk_items` overrides the measured chunk size.
-    pub fn new(code: Code, chunk_items: Option<usize>) -> Self {
+    /// An empty batch of calls of `code` on these terms; `chunk_items` overrides the measured chunk
+    /// size.
+    pub fn new(code: Code, terms: Terms, chunk_items: Option<usize>) -> Self {
         let inner = Inner { guide: Guide::new(chunk_items), ..Inner::default() };
-        Self { code, inner: Mutex::new(inner) }
+        Self { code, terms, inner: Mutex::new(inner) }
+    }
+
+    /// On what terms each item runs.
+    pub(crate) fn terms(&self) -> &Terms {
+        &self.terms
     }
 
     /// What the items are arguments of.
@@ -182,11 +198,12 @@ impl Batch {
     }
 
     /// Appends encoded items, each behind its length (`u32`, little-endian), with their total lengths
-    /// and what they mention.
-    pub fn push(&self, bytes: &[u8], lengths: &[u32], mentions: &mut Vec<Mention>) {
+    /// and what they mention. Gives how many it took: none if it was given up.
+    pub fn push(&self, bytes: &[u8], lengths: &[u32], mentions: &mut Vec<Mention>) -> u64 {
         let mut inner = self.inner.lock();
         if inner.given_up.is_some() {
-            return;
+            mentions.clear();
+            return 0;
         }
         let at = inner.bytes_at;
         if at > inner.bytes.len() / 2 {
@@ -200,6 +217,7 @@ impl Batch {
             inner.mentions.push_back(Mention { first: pushed + mention.first, ..mention });
         }
         inner.pushed += lengths.len() as u64;
+        lengths.len() as u64
     }
 
     /// No more items will come.
@@ -265,11 +283,18 @@ impl Batch {
         self.inner.lock().queued = false;
     }
 
-    /// Cuts the next chunk; `bytes_max` bounds it unless a single item is larger.
-    pub(crate) fn cut(&self, workers: usize, target_ns: f64, bytes_max: usize) -> Option<Chunk> {
+    /// Cuts the next chunk, of no more than `items_max`; `bytes_max` bounds it unless a single item is
+    /// larger.
+    pub(crate) fn cut(
+        &self,
+        workers: usize,
+        target_ns: f64,
+        bytes_max: usize,
+        items_max: u64,
+    ) -> Option<Chunk> {
         let mut inner = self.inner.lock();
         let left = inner.sealed.then_some(inner.lengths.len());
-        let items_max = inner.guide.next(target_ns, left, workers);
+        let items_max = items_max.min(inner.guide.next(target_ns, left, workers) as u64) as usize;
         let start = inner.bytes_at;
         let (mut count, mut end) = (0, start);
         let mut attachments = Attachments::default();
@@ -312,7 +337,9 @@ impl Batch {
             Delivery::Part { count, .. } | Delivery::Failed { count, .. } => *count,
             Delivery::Item { .. } => 1,
         };
-        if let Delivery::Failed { error, .. } = &delivery {
+        if let Delivery::Failed { error, .. } = &delivery
+            && !error.is_cancelled()
+        {
             inner.failure_unseen.get_or_insert_with(|| error.clone());
         }
         inner.deliveries.push_back(delivery);
@@ -320,8 +347,8 @@ impl Batch {
     }
 
     /// Fails everything that was not cut yet and refuses more; what runs delivers as usual. Gives
-    /// the waker that is due.
-    pub(crate) fn give_up(&self, error: &Error) -> Option<Waker> {
+    /// how many items that were, and the waker that is due.
+    pub(crate) fn give_up(&self, error: &Error) -> (u64, Option<Waker>) {
         let mut inner = self.inner.lock();
         inner.given_up.get_or_insert_with(|| error.clone());
         inner.sealed = true;
@@ -329,17 +356,21 @@ impl Batch {
         if count > 0 {
             inner.deliveries.push_back(Delivery::Failed { first, count, error: error.clone() });
         }
-        inner.subscribers.wake()
+        (count, inner.subscribers.wake())
     }
 
-    /// Nobody wants the rest: what was not cut yet never runs.
-    pub fn abandon(&self) {
+    /// Whether the whole batch was cancelled: what was not begun is not to be.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.inner.lock().given_up.as_ref().is_some_and(Error::is_cancelled)
+    }
+
+    /// Nobody wants the rest: what was not cut yet never runs. Gives how many items that are, and the
+    /// waker that is due.
+    pub(crate) fn abandon(&self) -> (u64, Option<Waker>) {
         let mut inner = self.inner.lock();
-        inner.drop_uncut();
+        let (_, count) = inner.drop_uncut();
         inner.sealed = true;
-        let waker = inner.subscribers.wake();
-        drop(inner);
-        waker.into_iter().for_each(Waker::wake);
+        (count, inner.subscribers.wake())
     }
 
     /// Items pushed so far.

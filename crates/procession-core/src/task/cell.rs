@@ -1,17 +1,38 @@
 //! Where one task's outcome arrives.
 
-use super::{Outcome, Subscribers};
+use super::{Outcome, Subscribers, Terms};
 use crate::error::Error;
 use parking_lot::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::task::Waker;
+
+/// Ends of workers that say that they did not begin a task which was their next, until it is taken to be
+/// what they end of. It may happen to any worker once; one that goes mad may lose the word that says what it
+/// runs, and so would all others that the task is sent to.
+pub(crate) const UNBEGUN_MAX: u8 = 8;
 
 /// The one place where a task's outcome arrives, shared by the pool and the caller's handle.
 #[derive(Debug, Default)]
 pub struct TaskCell {
     done: AtomicBool,
     looked_at: AtomicBool,
+    /// How many workers have ended before they began it, although it was next.
+    unbegun: AtomicU8,
+    /// How many workers have died while they ran it.
+    lost: AtomicU32,
+    /// Most tasks have none.
+    terms: Option<Box<Terms>>,
     inner: Mutex<Inner>,
+}
+
+/// What came of giving a task an outcome.
+#[derive(Debug)]
+#[must_use]
+pub(crate) enum Settled {
+    /// It is the task's; this waker is due.
+    Now(Option<Waker>),
+    /// The task has had one before, and keeps it.
+    Before,
 }
 
 #[derive(Debug, Default)]
@@ -21,12 +42,42 @@ struct Inner {
 }
 
 impl TaskCell {
+    /// A cell for a task that runs on these terms.
+    pub(crate) fn new(terms: &Terms) -> Self {
+        let terms = (!terms.are_none()).then(|| Box::new(*terms));
+        Self { terms, ..Self::default() }
+    }
+
+    /// On what terms it runs.
+    pub(crate) fn terms(&self) -> Terms {
+        self.terms.as_deref().copied().unwrap_or_default()
+    }
+
+    /// How many attempts there were before the one that is made now.
+    pub(crate) fn attempts_before(&self) -> u32 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a worker has ended for which it was next, and says that it did not begin it; `true` when
+    /// that is as many as are believed.
+    pub(crate) fn was_unbegun_too_often(&self) -> bool {
+        let before = self.unbegun.load(Ordering::Relaxed);
+        // The pool's lock orders those who count.
+        self.unbegun.store(before.saturating_add(1), Ordering::Relaxed);
+        before.saturating_add(1) >= UNBEGUN_MAX
+    }
+
+    /// Notes that a worker died while it ran the task; `true` when another may try.
+    pub(crate) fn may_try_again(&self) -> bool {
+        !self.is_done() && self.lost.fetch_add(1, Ordering::Relaxed) < self.terms().retries
+    }
+
     /// A cell whose outcome is known already.
     pub(crate) fn settled(outcome: Outcome) -> Self {
         Self {
             done: AtomicBool::new(true),
-            looked_at: AtomicBool::new(false),
             inner: Mutex::new(Inner { outcome: Some(outcome), ..Inner::default() }),
+            ..Self::default()
         }
     }
 
@@ -37,17 +88,16 @@ impl TaskCell {
         self.done.load(Ordering::Acquire)
     }
 
-    /// Stores the outcome and unparks who waits; gives the waker that is due. Only the first
-    /// outcome counts.
-    pub(crate) fn settle(&self, outcome: Outcome) -> Option<Waker> {
+    /// Stores the outcome and unparks who waits. Only the first outcome counts.
+    pub(crate) fn settle(&self, outcome: Outcome) -> Settled {
         let mut inner = self.inner.lock();
         if self.is_done() {
-            return None;
+            return Settled::Before;
         }
         inner.outcome = Some(outcome);
         // ORDER(cell-done): releases the outcome to whoever sees `done` without the lock.
         self.done.store(true, Ordering::Release);
-        inner.subscribers.wake()
+        Settled::Now(inner.subscribers.wake())
     }
 
     /// Takes the outcome; `None` before it arrives and after it was taken.

@@ -1,5 +1,6 @@
 //! Who wants to know when something is done.
 
+use crate::rest;
 use std::task::Waker;
 use std::thread::Thread;
 
@@ -61,7 +62,7 @@ impl Subscribers {
     pub(crate) fn wake(&mut self) -> Option<Waker> {
         let present = self.0.take()?;
         for thread in present.threads {
-            thread.unpark();
+            rest::unpark(&thread);
         }
         present.waker
     }

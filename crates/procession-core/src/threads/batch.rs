@@ -6,9 +6,9 @@ use super::engine::{End, Engine, Failed};
 use super::outcome::{Deliveries, Goal, Outcome};
 use super::queue::Entry;
 use super::worker;
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
 use crate::task::{Guide, Subscribers};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
@@ -206,22 +206,32 @@ where
 
     /// Fails what nobody has begun and refuses more; what runs is delivered as usual.
     pub(super) fn give_up(&self, engine: &Engine, error: &Error) {
-        let (wakers, uncut) = {
-            let mut inner = self.inner.lock();
-            inner.given_up.get_or_insert_with(|| error.clone());
-            inner.sealed = true;
-            let uncut = inner.take_uncut();
-            let failed = |chunk: &Chunk<A>| Delivery::Failed {
-                first: chunk.first,
-                count: chunk.items.len() as u64,
-                error: error.clone(),
-            };
-            inner.deliveries.extend(uncut.iter().map(failed));
-            engine.count(None, End::Failed, count_of(&uncut));
-            (inner.wake(), uncut)
-        };
-        wake(wakers);
+        let uncut = self.fail_uncut(self.inner.lock(), engine, error, End::Failed);
         engine.drop_quietly(uncut);
+    }
+
+    /// Fails what nobody has begun, which ends so, and refuses more; gives what there was.
+    fn fail_uncut(
+        &self,
+        mut inner: MutexGuard<'_, Inner<A, R>>,
+        engine: &Engine,
+        error: &Error,
+        end: End,
+    ) -> Vec<Chunk<A>> {
+        inner.given_up.get_or_insert_with(|| error.clone());
+        inner.sealed = true;
+        let uncut = inner.take_uncut();
+        let failed = |chunk: &Chunk<A>| Delivery::Failed {
+            first: chunk.first,
+            count: chunk.items.len() as u64,
+            error: error.clone(),
+        };
+        inner.deliveries.extend(uncut.iter().map(failed));
+        engine.count(None, end, count_of(&uncut));
+        let wakers = inner.wake();
+        drop(inner);
+        wake(wakers);
+        uncut
     }
 
     /// Pushes items and lets the threads know; `is_last` says that no more will come.
@@ -405,6 +415,19 @@ where
         }
         inner.failure_unseen = None;
         Some(inner.given_up.is_none() && !inner.has_failed)
+    }
+
+    fn cancel(&self, pool: &Threads) -> bool {
+        let inner = self.0.inner.lock();
+        if !inner.has_uncut() {
+            // What runs goes on, and its results are the map's.
+            return false;
+        }
+        let error = Error::new(Fault::Cancelled { worker: None });
+        let uncut = self.0.fail_uncut(inner, pool.engine(), &error, End::Cancelled);
+        // On the thread of who cancels: a panic is its own.
+        drop(uncut);
+        true
     }
 }
 

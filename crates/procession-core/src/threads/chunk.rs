@@ -2,7 +2,7 @@
 
 use super::engine::Engine;
 use crate::error::Error;
-use crate::worker::panic_hook;
+use crate::worker::{as_thread_task, panic_hook};
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -97,7 +97,7 @@ impl<A> Chunk<A> {
         loop {
             let first = running.first + running.ran;
             let mut values = Vec::with_capacity(running.items.len());
-            let caught = panic_hook::catch(|| {
+            let mut run = || {
                 while let Some(item) = running.items.next() {
                     // Counted first: one that panics has run, too.
                     running.ran += 1;
@@ -106,7 +106,8 @@ impl<A> Chunk<A> {
                         running.give_half().into_iter().for_each(&share);
                     }
                 }
-            });
+            };
+            let caught = as_thread_task(|| panic_hook::catch(&mut run));
             if !values.is_empty() {
                 deliveries.push(Delivery::Part { first, values });
             }

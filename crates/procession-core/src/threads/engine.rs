@@ -97,6 +97,7 @@ mod phase {
 struct Counts {
     succeeded: AtomicU64,
     failed: AtomicU64,
+    cancelled: AtomicU64,
     /// Items of maps that nobody wanted any more and that never ran.
     dropped: AtomicU64,
 }
@@ -106,6 +107,7 @@ struct Counts {
 pub(super) enum End {
     Succeeded,
     Failed,
+    Cancelled,
     Dropped,
 }
 
@@ -282,6 +284,7 @@ impl Engine {
         let count = match end {
             End::Succeeded => &counts.succeeded,
             End::Failed => &counts.failed,
+            End::Cancelled => &counts.cancelled,
             End::Dropped => &counts.dropped,
         };
         // ORDER(threads-drain): this and the load are one order with `join`'s store of the phase and
@@ -306,7 +309,8 @@ impl Engine {
         let ended: u64 = self
             .counts
             .iter()
-            .map(|Padded(c)| load(&c.succeeded) + load(&c.failed) + load(&c.dropped))
+            .map(|Padded(c)| [&c.succeeded, &c.failed, &c.cancelled, &c.dropped].map(load))
+            .map(|ends| ends.iter().sum::<u64>())
             .sum();
         ended == load(&self.door.0.0) / STATES
     }
@@ -421,8 +425,16 @@ impl Engine {
         let sum = |count: fn(&Counts) -> &AtomicU64| {
             self.counts.iter().map(|Padded(c)| count(c).load(Ordering::SeqCst)).sum()
         };
-        let (succeeded, failed) = (sum(|c| &c.succeeded), sum(|c| &c.failed));
-        let submitted = self.door.0.0.load(Ordering::SeqCst) / STATES;
-        Stats { submitted, succeeded, failed, workers: *self.live.lock(), ..Stats::default() }
+        let cancelled: u64 = sum(|c| &c.cancelled);
+        let failed: u64 = sum(|c| &c.failed);
+        Stats {
+            submitted: self.door.0.0.load(Ordering::SeqCst) / STATES,
+            succeeded: sum(|c| &c.succeeded),
+            failed: failed + cancelled,
+            cancelled,
+            dropped: sum(|c| &c.dropped),
+            workers: *self.live.lock(),
+            ..Stats::default()
+        }
     }
 }

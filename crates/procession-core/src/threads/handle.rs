@@ -52,6 +52,11 @@ impl Threads {
         task
     }
 
+    /// Cancels what nobody has begun of a task or a map; `false` when there is nothing.
+    pub fn cancel<R>(&self, outcome: &dyn Outcome<R>) -> bool {
+        outcome.cancel(self)
+    }
+
     /// A task that failed before it could be submitted.
     pub fn refuse<R: Send + 'static>(&self, error: Error) -> Arc<dyn Outcome<R>> {
         Arc::new(Task::<fn() -> R, R>::settled(self.engine.id, Err(error)))

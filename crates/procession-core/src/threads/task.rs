@@ -3,13 +3,14 @@
 use super::engine::{End, Engine, Failed};
 use super::outcome::{Goal, Outcome};
 use super::queue::Entry;
-use super::worker;
-use crate::error::{Error, Result};
+use super::{Threads, worker};
+use crate::error::{Error, Fault, Result};
 use crate::task::Subscribers;
-use crate::worker::panic_hook;
+use crate::worker::{as_thread_task, panic_hook};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Waker;
 
 /// One call and where its outcome arrives: the queue's entry and the caller's handle in one piece of
 /// memory.
@@ -72,16 +73,18 @@ where
     }
 
     fn settle(&self, outcome: Result<R>) {
-        let waker = {
-            let mut inner = self.inner.lock();
-            inner.stage = Stage::Over(outcome);
-            // ORDER(threads-done): releases the outcome to whoever sees `done` without the lock.
-            self.done.store(true, Ordering::Release);
-            inner.subscribers.wake()
-        };
-        if let Some(waker) = waker {
+        if let Some(waker) = self.store(outcome) {
             waker.wake();
         }
+    }
+
+    /// Stores the outcome; gives the waker that is due.
+    fn store(&self, outcome: Result<R>) -> Option<Waker> {
+        let mut inner = self.inner.lock();
+        inner.stage = Stage::Over(outcome);
+        // ORDER(threads-done): releases the outcome to whoever sees `done` without the lock.
+        self.done.store(true, Ordering::Release);
+        inner.subscribers.wake()
     }
 
     fn mark_looked_at(&self) {
@@ -91,7 +94,7 @@ where
     /// Runs it, unless somebody was faster.
     fn run_here(self: Arc<Self>, engine: &Engine, worker: usize) -> bool {
         let Some(call) = self.begin() else { return false };
-        let outcome = match panic_hook::catch(call) {
+        let outcome = match as_thread_task(|| panic_hook::catch(call)) {
             Ok(value) => {
                 engine.count(Some(worker), End::Succeeded, 1);
                 Ok(value)
@@ -186,5 +189,16 @@ where
         self.mark_looked_at();
         // A taken outcome is only ever asked about by the handle that took it.
         Some(!matches!(self.inner.lock().stage, Stage::Over(Err(_))))
+    }
+
+    fn cancel(&self, pool: &Threads) -> bool {
+        // The queue's entry stays, and is nothing when its turn comes.
+        let Some(call) = self.begin() else { return false };
+        let waker = self.store(Err(Error::new(Fault::Cancelled { worker: None })));
+        pool.engine().count(None, End::Cancelled, 1);
+        // Counted before any code of users runs, on the thread of who cancels: a panic is its own.
+        waker.into_iter().for_each(Waker::wake);
+        drop(call);
+        true
     }
 }

@@ -1,13 +1,16 @@
 //! The worker's own bulk segments, for results above the inline limit.
 
+use super::control::ORPHANED;
 use crate::message::Parcel;
 use crate::payload::BulkSource;
 use procession_ipc::bulk::{Bulk, BulkStore};
 use procession_ipc::lane::WorkerLane;
 use procession_ipc::layout::BULK_MAX;
 use procession_os::control::Control;
+use procession_os::process::exit_now;
 use std::cell::RefCell;
 use std::collections::HashSet;
+use std::io;
 use std::sync::Arc;
 
 /// Segments that are free, that the parent reads, and that it knows.
@@ -59,8 +62,15 @@ impl OwnBulk {
     /// Makes sure that the parent has the segment, before a frame names it.
     pub(super) fn introduce(&self, bulk: &Bulk) -> std::io::Result<()> {
         let inner = &mut *self.inner.borrow_mut();
-        if inner.known.insert(bulk.id()) {
-            self.control.send(&Parcel::Bulk(bulk.id()).to_bytes(), &[bulk.memory().handle()])?;
+        if !inner.known.contains(&bulk.id()) {
+            let message = Parcel::Bulk(bulk.id()).to_bytes();
+            let sent = self.control.send(&message, &[bulk.memory().handle()]);
+            if sent.is_err() && !self.control.is_open() {
+                // Every large result would fail from now on: better to be replaced.
+                exit_now(ORPHANED);
+            }
+            sent?;
+            inner.known.insert(bulk.id());
         }
         Ok(())
     }
@@ -74,17 +84,36 @@ impl OwnBulk {
     }
 }
 
-impl BulkSource for OwnBulk {
-    fn take_bulk(&self, bytes: usize) -> Option<Bulk> {
+impl OwnBulk {
+    /// Whether the parent reads any.
+    pub(super) fn has_any_away(&self) -> bool {
+        !self.inner.borrow().away.is_empty()
+    }
+
+    /// A segment filled with `bytes`; `None` when there are as many as there may be.
+    pub(super) fn fill(&self, bytes: &[u8]) -> io::Result<Option<Bulk>> {
+        let Some(mut bulk) = self.take(bytes.len())? else { return Ok(None) };
+        let fits = bulk.append(bytes);
+        assert!(fits, "the segment was made for these bytes");
+        Ok(Some(bulk))
+    }
+
+    fn take(&self, bytes: usize) -> io::Result<Option<Bulk>> {
         let inner = &mut *self.inner.borrow_mut();
-        let (bulk, given_up) = inner.store.take(bytes).ok().flatten()?;
+        let Some((bulk, given_up)) = inner.store.take(bytes)? else { return Ok(None) };
         if let Some(id) = given_up
             && inner.known.remove(&id)
         {
             // If the channel is full the parent keeps a mapping a little longer.
             let _ = self.control.send(&Parcel::BulkGone(id).to_bytes(), &[]);
         }
-        Some(bulk)
+        Ok(Some(bulk))
+    }
+}
+
+impl BulkSource for OwnBulk {
+    fn take_bulk(&self, bytes: usize) -> Option<Bulk> {
+        self.take(bytes).ok().flatten()
     }
 
     fn put_bulk(&self, bulk: Bulk) {

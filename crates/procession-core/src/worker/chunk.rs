@@ -1,11 +1,13 @@
 //! Running the calls of a chunk.
 
 use super::bulk::OwnBulk;
+use super::current::{self, Running};
+use super::fitness::Fitness;
 use super::panic_hook;
 use super::respond::{Failure, respond_bulk};
 use super::run::LANE_BROKEN;
 use crate::face::{self, CallError, Calls, Code};
-use crate::message::{Record, response, status};
+use crate::message::{Record, request, response, status};
 use crate::payload::Output;
 use procession_ipc::frame::Header;
 use procession_ipc::lane::WorkerLane;
@@ -16,13 +18,25 @@ use std::time::Instant;
 /// Room for records in one part of a chunk's results.
 const PART_BYTES: usize = 8 * 1024;
 
+/// How a chunk has come to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// All calls were made.
+    Whole,
+    /// This worker is to be replaced, and makes no more of them.
+    Early,
+}
+
 /// A chunk that is being run.
 pub(super) struct Chunk<'w> {
     lane: &'w mut WorkerLane,
     own: &'w OwnBulk,
+    fitness: &'w mut Fitness,
     output: Output<'w>,
     items: &'w [u8],
     left: u64,
+    count: u64,
+    attempts_before: u32,
     results: Results,
 }
 
@@ -31,6 +45,7 @@ impl<'w> Chunk<'w> {
     pub(super) fn new(
         lane: &'w mut WorkerLane,
         own: &'w OwnBulk,
+        fitness: &'w mut Fitness,
         scratch: Vec<u8>,
         header: &Header,
         items: &'w [u8],
@@ -38,17 +53,22 @@ impl<'w> Chunk<'w> {
         let results =
             Results { sequence: header.sequence, part: None, count: 0, since: Instant::now() };
         let output = Output::new(scratch, Some(own));
-        Self { lane, own, output, items, left: header.extra, results }
+        let (count, attempts_before) = request::split_extra(header.extra);
+        Self { lane, own, fitness, output, items, left: count, count, attempts_before, results }
     }
 
-    /// Makes all calls; gives the scratch memory back.
-    pub(super) fn run(mut self, code: Code) -> Vec<u8> {
+    /// Makes all calls, unless this worker is to be replaced before the last; gives the scratch memory
+    /// back.
+    pub(super) fn run(mut self, code: Code) -> (Vec<u8>, Stop) {
         while self.left > 0 {
             let before = self.left;
             let failure = match panic_hook::catch(|| face::installed().call_each(code, &mut self)) {
                 Ok(Ok(())) => break,
                 Ok(Err(CallError { message })) => Failure::Codec(message),
-                Err(report) => Failure::Panic(report),
+                Err(report) => {
+                    self.fitness.note_panic();
+                    Failure::Panic(report)
+                }
             };
             // A face that fails without having taken a call has failed for the next one.
             if self.left == before && self.next().is_none() {
@@ -59,7 +79,12 @@ impl<'w> Chunk<'w> {
             let last = self.last_flag();
             self.results.add(self.lane, word, &bytes, last);
         }
-        self.output.finish().1
+        current::set(None);
+        let stop = if self.left > 0 { Stop::Early } else { Stop::Whole };
+        if stop == Stop::Early {
+            self.results.commit(self.lane, 0);
+        }
+        (self.output.finish().1, stop)
     }
 
     fn last_flag(&self) -> u16 {
@@ -69,7 +94,14 @@ impl<'w> Chunk<'w> {
 
 impl<'w> Calls<'w> for Chunk<'w> {
     fn next(&mut self) -> Option<&[u8]> {
+        if self.fitness.is_over() {
+            return None;
+        }
+        self.fitness.begin();
+        let index = self.count - self.left;
         self.left = self.left.checked_sub(1)?;
+        let (sequence, attempts_before) = (self.results.sequence, self.attempts_before);
+        current::set(Some(Running { sequence, index, attempts_before }));
         // Opened before the item runs: what is finished is counted if it dies.
         self.results.open(self.lane);
         match split_item(&mut self.items) {

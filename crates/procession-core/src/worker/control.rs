@@ -16,13 +16,29 @@ use procession_os::control::{Control, Received};
 use procession_os::handle::Handle;
 use procession_os::memory::Memory;
 use procession_os::own_thread::{self, OwnThread};
-use procession_os::process::exit_now;
+use procession_os::process::{exit_now, parent_pid};
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
-/// Exit code of a worker whose parent is gone. Nobody is left to read it.
-const ORPHANED: i32 = 114;
+/// Exit code of a worker whose control channel is gone: the parent is, or the worker has closed its end.
+pub(super) const ORPHANED: i32 = 114;
+
+/// Time between two looks for the parent where its end is not told.
+const PARENT_CHECK: Duration = Duration::from_millis(100);
+
+/// What a look into the channel finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Channel {
+    /// There may be more later.
+    Open,
+    /// Something in this process has closed this end.
+    CutOff,
+}
+
+/// Why a worker cannot have a large payload.
+const NO_ROOM: &str = "the worker has no descriptor or no memory left for a large payload";
 
 /// Bytes of most messages that the parent sends after the boot.
 const MESSAGE_BYTES: usize = 256;
@@ -56,6 +72,19 @@ pub(super) fn start(control: Arc<Control>) -> io::Result<Arc<Views>> {
 }
 
 impl Views {
+    /// Reads the channel if this segment of the parent's is not here yet. That it is not even then is no
+    /// error here: the request that names it may have been taken back.
+    pub(super) fn fetch(self: &Arc<Self>, id: u64) {
+        if self.find(id).is_none() {
+            self.read_parcels();
+        }
+    }
+
+    /// Whether this process still has its end of the channel.
+    pub(super) fn is_connected(&self) -> bool {
+        self.control.is_open()
+    }
+
     /// A segment of the parent's, whose descriptor was sent before the frame that names it.
     pub(super) fn get(self: &Arc<Self>, id: u64) -> Arc<BulkView> {
         if let Some(view) = self.find(id) {
@@ -63,7 +92,7 @@ impl Views {
         }
         self.read_parcels();
         // Without it the frame cannot be read; better to be replaced than to hang.
-        self.find(id).unwrap_or_else(|| exit_now(ORPHANED))
+        self.find(id).unwrap_or_else(|| self.refuse(NO_ROOM.to_owned()))
     }
 
     fn find(&self, id: u64) -> Option<Arc<BulkView>> {
@@ -73,10 +102,9 @@ impl Views {
     /// Reads all that has been sent, and has what comes later read by the control thread.
     pub(super) fn read_parcels(self: &Arc<Self>) {
         self.read_all();
-        if self.watch().is_err() {
-            // What is gone would never be given up.
-            exit_now(ORPHANED);
-        }
+        // Without a thread for it, what is gone is given up with the next parcel. Where the channel's end
+        // must be minded there is one since the start.
+        let _ = self.watch();
     }
 
     /// Tells the parent why this worker does not work, and ends it.
@@ -88,14 +116,16 @@ impl Views {
     fn watch(self: &Arc<Self>) -> io::Result<()> {
         let mut is_watched = self.is_watched.lock();
         if !*is_watched {
-            let views = self.clone();
+            let (views, parent) = (self.clone(), parent_pid());
             let watch = move |own: &mut OwnThread| {
                 loop {
                     // It may allocate, so it does not rest itself.
                     if own.rest(|| views.control.wait()).is_err() {
                         exit_now(ORPHANED);
                     }
-                    views.read_all();
+                    if views.try_read_all() == Channel::CutOff {
+                        outlive_no_parent(parent);
+                    }
                 }
             };
             own_thread::spawn("procession-control", 64 * 1024, watch)?;
@@ -104,17 +134,25 @@ impl Views {
         Ok(())
     }
 
-    /// Reads all that has been sent by now.
+    /// Reads all that has been sent by now, for somebody who needs it.
     fn read_all(&self) {
+        if self.try_read_all() == Channel::CutOff {
+            exit_now(ORPHANED);
+        }
+    }
+
+    /// Reads all that has been sent by now.
+    fn try_read_all(&self) -> Channel {
         let mut bytes = self.reader.lock();
         loop {
             let mut handles = Vec::new();
             match self.control.recv(&mut bytes, &mut handles, false) {
                 Ok(Received::Message) => self.take(&bytes, handles),
-                Ok(Received::Empty) => return,
+                Ok(Received::Empty) => return Channel::Open,
                 // Lost for want of descriptors: who needs it will find out.
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => attachment::note_loss(),
-                // The parent is gone, or this end is closed: either way nobody wants this worker.
+                Err(_) if !self.is_connected() => return Channel::CutOff,
+                // The parent is gone: nobody wants this worker.
                 Ok(Received::Closed) | Err(_) => exit_now(ORPHANED),
             }
         }
@@ -125,7 +163,7 @@ impl Views {
             Some(Parcel::Bulk(id)) => {
                 if self.insert(id, handles.into_iter().next()).is_err() {
                     // The frame that names it cannot be read; better to be replaced than to hang.
-                    exit_now(ORPHANED);
+                    self.refuse(NO_ROOM.to_owned());
                 }
             }
             Some(Parcel::BulkGone(id)) => {
@@ -148,6 +186,16 @@ impl Views {
     }
 }
 
+/// Ends this process when the parent has ended, which is seen by the process's having another one. All
+/// that is left to do when something in this process has closed the channel: what runs may go on, and who
+/// needs the channel will find out.
+fn outlive_no_parent(parent: u32) -> ! {
+    while parent_pid() == parent {
+        std::thread::sleep(PARENT_CHECK);
+    }
+    exit_now(ORPHANED)
+}
+
 impl Source for Views {
     fn read(&self) {
         self.read_all();
@@ -157,7 +205,9 @@ impl Source for Views {
 fn receive(labels: Vec<Label>, handles: Vec<Handle>) {
     let mut handles = handles.into_iter();
     for label in labels {
-        attachment::receive(label, handles.next());
+        let own = 1 + label.more.unwrap_or(0);
+        let own = handles.by_ref().take(own).collect();
+        attachment::receive(label, own);
     }
 }
 

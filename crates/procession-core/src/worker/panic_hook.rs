@@ -87,10 +87,14 @@ pub(crate) fn catch<R>(run: impl FnOnce() -> R) -> Result<R, PanicReport> {
             message: message_of(&*payload),
             ..PanicReport::default()
         });
-        // A payload may panic when it is dropped; that must not take the worker down.
-        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-            std::mem::forget(again);
-        }
+        discard(payload);
         report
     })
+}
+
+/// Drops a payload, which may panic when it is; that must not take the process down.
+pub(crate) fn discard(payload: Box<dyn Any + Send>) {
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(again);
+    }
 }

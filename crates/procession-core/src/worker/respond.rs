@@ -2,7 +2,7 @@
 
 use super::bulk::OwnBulk;
 use crate::message::{PanicReport, Record, response, status};
-use crate::payload::{BulkSource, Finished};
+use crate::payload::Finished;
 use procession_ipc::bulk::Bulk;
 use procession_ipc::frame::{FLAG_BULK, Header};
 use procession_ipc::lane::WorkerLane;
@@ -82,14 +82,22 @@ fn move_to_bulk(lane: &mut WorkerLane, own: &OwnBulk, finished: Finished) -> Res
     let deadline = Instant::now() + BULK_PATIENCE;
     loop {
         own.collect(lane);
-        if let Some(bulk) = own.fill_bulk(&bytes) {
-            return Ok(bulk);
+        match own.fill(&bytes) {
+            Ok(Some(bulk)) => return Ok(bulk),
+            Ok(None) => {}
+            // None will be given back in whose place another could be made.
+            Err(error) if !own.has_any_away() => return Err(cannot_send(bytes.len(), &error)),
+            Err(_) => {}
         }
         if Instant::now() >= deadline {
-            return Err(format!("no shared memory for a result of {} bytes", bytes.len()));
+            return Err(cannot_send(bytes.len(), &"the parent gives none back"));
         }
         lane.wait_for_room();
     }
+}
+
+fn cannot_send(bytes: usize, why: &dyn std::fmt::Display) -> String {
+    format!("no shared memory for a result of {bytes} bytes: {why}")
 }
 
 fn introduce(own: &OwnBulk, bulk: Bulk) -> Result<Bulk, String> {

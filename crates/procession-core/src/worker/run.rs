@@ -1,8 +1,10 @@
 //! The loop that runs tasks.
 
 use super::bulk::OwnBulk;
-use super::chunk::Chunk;
+use super::chunk::{Chunk, Stop};
 use super::control::{self, Views};
+use super::current::{self, Running};
+use super::fitness::Fitness;
 use super::pace::Pace;
 use super::panic_hook;
 use super::respond::{Failure, respond_bulk};
@@ -10,7 +12,7 @@ use crate::face::{self, CallError, Code};
 use crate::message::{Boot, Role, request, response};
 use crate::payload::{BulkSource, Finished, Input, Output, Receipt};
 use crate::start::bootstrap;
-use procession_ipc::bulk::Reference;
+use procession_ipc::bulk::{Reference, out_of_memory};
 use procession_ipc::frame::{FLAG_BULK, Header};
 use procession_ipc::lane::WorkerLane;
 use procession_ipc::layout::INLINE_BYTES_MAX;
@@ -27,6 +29,9 @@ pub(super) const LANE_BROKEN: i32 = 115;
 /// Exit code of a worker whose initializer failed; how is in its last response.
 const NOT_INITIALIZED: i32 = 116;
 
+/// What is said of an initializer that leaves a worker without its channel.
+const CUT_OFF: &str = "the initializer has closed the worker's control channel: it must not close what it has not opened";
+
 /// Exit code of a worker whose further thread ended: that of a panic in Rust.
 const BROKEN_THREAD: i32 = 101;
 
@@ -42,6 +47,7 @@ struct Worker {
     bulk: OwnBulk,
     scratch: Vec<u8>,
     pace: Pace,
+    fitness: Fitness,
     role: Role,
     /// The first thread's worker has those of the others until it is ready.
     others: Vec<Worker>,
@@ -56,12 +62,16 @@ pub(crate) fn run(boot: &Boot, lanes: Vec<WorkerLane>, control: Control) -> ! {
     let Ok(views) = control::start(control.clone()) else {
         bootstrap::refuse(&control, "a worker cannot start its control thread".to_owned())
     };
+    let fitness = Fitness::new(boot.retirement).unwrap_or_else(|error| {
+        bootstrap::refuse(&control, format!("a worker cannot see how much memory it has: {error}"))
+    });
     let mut team = lanes.into_iter().zip(0..).map(|(lane, thread)| Worker {
         lane,
         views: views.clone(),
         bulk: OwnBulk::new(control.clone(), thread),
         scratch: Vec::new(),
         pace: Pace::default(),
+        fitness: fitness.clone(),
         role: boot.role,
         others: Vec::new(),
     });
@@ -86,6 +96,7 @@ fn start_others(others: Vec<Worker>) -> std::io::Result<()> {
 
 impl Worker {
     fn work(&mut self) -> ! {
+        current::listen(self.lane.stop_request());
         let hello = Header { kind: response::HELLO, ..Header::default() };
         self.lane.respond(hello, procession_os::image::identity().as_bytes());
         self.lane.wake_parent();
@@ -94,15 +105,21 @@ impl Worker {
             if !self.lane.has_request() {
                 self.pace.pause();
             }
+            self.retire_if_unfit();
             let Ok(frame) = self.lane.next_request() else { exit_now(LANE_BROKEN) };
             let header = frame.header;
             if header.flags & request::FLAG_PARCEL != 0 {
                 self.views.read_parcels();
             }
+            if header.flags & FLAG_BULK != 0 {
+                self.fetch(&frame, &mut payload);
+            }
             match header.kind {
                 request::STOP => bootstrap::exit(0),
                 request::BEGIN => self.ready(&frame),
-                _ if !self.lane.begin(header.sequence) => self.lane.pass(&frame),
+                _ if self.fitness.is_over() || !self.lane.begin(header.sequence) => {
+                    self.lane.pass(&frame);
+                }
                 kind => {
                     self.lane.copy_payload(&frame, &mut payload);
                     match kind {
@@ -113,6 +130,33 @@ impl Worker {
                     }
                 }
             }
+        }
+    }
+
+    /// Begins nothing more if this process is to be replaced.
+    fn retire_if_unfit(&mut self) {
+        if self.fitness.is_over() && !self.fitness.is_told() {
+            self.retire(0);
+        }
+    }
+
+    /// Tells the parent that nothing more is begun on this lane: not what is left of the chunk of this
+    /// sequence either.
+    fn retire(&mut self, sequence: u64) {
+        self.fitness.tell();
+        let header = Header { kind: response::RETIRE, sequence, ..Header::default() };
+        self.lane.respond(header, &[]);
+        self.lane.wake_parent();
+        // Nobody else comes to take back what waits here.
+        self.lane.call_supervisor();
+    }
+
+    /// Has the segment here that a request's payload lies in. Before the request is begun: a worker that
+    /// finds its channel gone takes nothing with it.
+    fn fetch(&self, frame: &Frame, payload: &mut Vec<u8>) {
+        self.lane.copy_payload(frame, payload);
+        if let Some(reference) = Reference::from_bytes(payload) {
+            self.views.fetch(reference.id);
         }
     }
 
@@ -157,7 +201,12 @@ impl Worker {
     fn run_task(&mut self, frame: &Frame, payload: &[u8]) {
         self.bulk.collect(&self.lane);
         self.pace.begin();
+        let Header { sequence, extra, .. } = frame.header;
+        let (_, attempts_before) = request::split_extra(extra);
+        current::set(Some(Running { sequence, index: 0, attempts_before }));
+        self.fitness.begin();
         let ended = self.call(frame, payload);
+        current::set(None);
         let header = Header {
             kind: response::DONE,
             sequence: frame.header.sequence,
@@ -176,6 +225,9 @@ impl Worker {
                 self.lane.respond(Header { word, ..header }, &bytes);
             }
         }
+        if panicked {
+            self.fitness.note_panic();
+        }
         self.lane.pass(frame);
         if self.role == Role::Process {
             bootstrap::exit(if panicked { PANICKED } else { 0 });
@@ -183,7 +235,11 @@ impl Worker {
     }
 
     fn initialize(&mut self, frame: &Frame, payload: &[u8]) {
-        match self.call(frame, payload) {
+        let ended = match self.call(frame, payload) {
+            Ok(_) if !self.views.is_connected() => Err(Failure::Codec(CUT_OFF.to_owned())),
+            ended => ended,
+        };
+        match ended {
             Ok(finished) => {
                 if let Finished::Bulk(bulk) = finished {
                     self.bulk.put_bulk(bulk); // Nobody reads what an initializer returns.
@@ -209,11 +265,16 @@ impl Worker {
             payload
         } else {
             let Some(receipt) = self.receipt(payload) else { exit_now(LANE_BROKEN) };
-            copy = receipt.to_vec();
+            copy = receipt.to_vec().unwrap_or_else(|| out_of_memory(receipt.bytes()));
             &copy
         };
-        let chunk = Chunk::new(&mut self.lane, &self.bulk, scratch, &frame.header, items);
-        self.scratch = chunk.run(frame.header.word);
+        let fitness = &mut self.fitness;
+        let chunk = Chunk::new(&mut self.lane, &self.bulk, fitness, scratch, &frame.header, items);
+        let (scratch, stop) = chunk.run(frame.header.word);
+        self.scratch = scratch;
+        if stop == Stop::Early {
+            self.retire(frame.header.sequence);
+        }
         self.lane.pass(frame);
     }
 }

@@ -1,6 +1,7 @@
 //! Segments that are taken, put back, used again and given up.
 
 use super::{BYTES_MIN, Bulk, BulkStore, BulkView, Reference};
+use procession_os::memory::Memory;
 
 fn take(store: &mut BulkStore, bytes: usize) -> (Bulk, Option<u64>) {
     store.take(bytes).unwrap().expect("the store may have one more")
@@ -82,4 +83,15 @@ fn references_survive_their_bytes_and_no_others_do() {
     assert_eq!(Reference::from_bytes(&bytes[..15]), None);
     assert_eq!(Reference::from_bytes(&[&bytes[..], &[0]].concat()), None);
     assert_eq!(Reference::from_bytes(&[]), None);
+}
+
+#[test]
+fn a_payload_that_no_memory_can_hold_is_refused() {
+    // Half of all addresses; nothing but holes.
+    let bytes = 1 << 46;
+    let (memory, mapping) = Memory::create_owned("procession-test", bytes).unwrap();
+    drop(mapping);
+    let view = BulkView::map(&memory).unwrap();
+    assert!(view.to_vec::<u8>(0, bytes).is_none());
+    assert_eq!(view.to_vec::<u64>(bytes - 16, 2), Some(vec![0; 2]));
 }

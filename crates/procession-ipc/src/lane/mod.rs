@@ -6,11 +6,13 @@
 //! the worker at any point; the worker trusts the parent, who started it.
 
 mod parent;
+mod stop;
 #[cfg(test)]
 mod tests;
 mod worker;
 
 pub use parent::{LaneWatch, ParentLane, Progress};
+pub use stop::StopRequest;
 pub use worker::{AttachError, WorkerLane};
 
 use crate::layout::{REQUEST_SLOTS, RESPONSE_SLOTS, a, b};

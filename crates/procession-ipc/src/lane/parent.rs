@@ -1,6 +1,6 @@
 //! The parent's end of a lane.
 
-use super::{PROGRESS, REQUEST_HEAD, REQUESTS, RESPONSE_HEAD, RESPONSES};
+use super::{PROGRESS, REQUEST_HEAD, REQUESTS, RESPONSE_HEAD, RESPONSES, StopRequest};
 use crate::claim::Claims;
 use crate::doorbell::{Bell, BellRequest, SleepFlag, settle};
 use crate::frame::Header;
@@ -242,6 +242,18 @@ impl ParentLane {
         self.bell_request = request;
         request.publish(&self.watch.own, a::BELL_REQUEST);
         true
+    }
+
+    /// Asks the worker's task to stop, if it is still this call: the one with this index in the request.
+    pub fn ask_to_stop(&self, sequence: u64, index: u64) {
+        StopRequest::publish(&self.watch.own, sequence, index);
+    }
+
+    /// How many items the worker says it has finished of the part that it is writing, while it lives: a
+    /// hint, which may be of a moment ago.
+    pub fn finished_items(&self) -> u32 {
+        let tail = self.responses.shown_tail();
+        PROGRESS.read(&self.watch.peer, tail).map_or(0, |(items, _)| items)
     }
 
     /// After the worker's death and after the last response was taken: what it had finished of the

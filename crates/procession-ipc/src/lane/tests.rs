@@ -255,3 +255,25 @@ fn a_lane_of_another_size_is_refused() {
     assert!(WorkerLane::attach(&memories[0], &other).is_err());
     assert!(WorkerLane::attach(&memories[1], &memories[1]).is_err(), "no magic there");
 }
+
+#[test]
+fn a_call_that_shall_stop_learns_it_and_no_other_call_does() {
+    let (parent, worker, _memories) = lane();
+    let stop = worker.stop_request();
+    assert!(!stop.names(0, 0) && !stop.names(7, 3), "nobody was asked");
+    parent.ask_to_stop(7, 3);
+    assert!(stop.names(7, 3));
+    assert!(!stop.names(7, 2) && !stop.names(7, 4) && !stop.names(8, 3));
+}
+
+#[test]
+fn the_parent_sees_how_many_items_of_a_part_are_finished() {
+    let (parent, mut worker, _memories) = lane();
+    assert_eq!(parent.finished_items(), 0);
+    let mut part = worker.open_part(64);
+    worker.append(&mut part, [b"one", b""], 1);
+    worker.append(&mut part, [b"two", b""], 2);
+    assert_eq!(parent.finished_items(), 2);
+    worker.commit_part(part, header(1));
+    assert_eq!(parent.finished_items(), 0, "what was published is counted elsewhere");
+}

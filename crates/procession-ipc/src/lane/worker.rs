@@ -1,6 +1,6 @@
 //! The worker's end of a lane.
 
-use super::{PROGRESS, REQUEST_HEAD, REQUESTS, RESPONSE_HEAD, RESPONSES};
+use super::{PROGRESS, REQUEST_HEAD, REQUESTS, RESPONSE_HEAD, RESPONSES, StopRequest};
 use crate::claim::Claims;
 use crate::doorbell::{Bell, SleepFlag, SupervisorBell, settle};
 use crate::frame::Header;
@@ -180,6 +180,16 @@ impl WorkerLane {
         self.response_bell.wake_if_asleep(&self.own, &self.peer);
         let position = self.requests.position();
         self.supervisor_bell.call_if_due(&self.own, &self.peer, position);
+    }
+
+    /// Makes the supervisor look at the lane, whether it asked for that or not.
+    pub fn call_supervisor(&mut self) {
+        self.supervisor_bell.call(&self.own, &self.peer);
+    }
+
+    /// Tells whether a call on this lane shall stop.
+    pub fn stop_request(&self) -> StopRequest {
+        StopRequest::new(self.peer.clone())
     }
 
     /// How often the parent has given back one of this worker's bulk segments.

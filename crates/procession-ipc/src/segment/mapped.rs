@@ -157,14 +157,16 @@ impl Segment {
         }
     }
 
-    /// Copies `count` numbers out of the segment at `offset`, into fresh memory.
+    /// Copies `count` numbers out of the segment at `offset`, into fresh memory; `None` when there is no
+    /// memory for them: how many there are may be a peer's word.
     ///
     /// # Panics
     /// When the span is outside the segment.
-    pub fn to_vec<N: Pod>(&self, offset: usize, count: usize) -> Vec<N> {
+    pub fn to_vec<N: Pod>(&self, offset: usize, count: usize) -> Option<Vec<N>> {
         let bytes = count.checked_mul(size_of::<N>()).expect("a span fits the address space");
         let mut from = self.span(offset, bytes).cast_const();
-        let mut numbers = Vec::<N>::with_capacity(count);
+        let mut numbers = Vec::<N>::new();
+        numbers.try_reserve_exact(count).ok()?;
         let mut to = numbers.as_mut_ptr().cast::<u8>();
         // SAFETY: the vector has room for `count` numbers, so for `bytes` bytes, which nobody else
         // knows of yet; memory of any contents may be seen as bytes that are not initialized.
@@ -194,13 +196,52 @@ impl Segment {
         // SAFETY: the vector has room for `count`, and every byte of them was just written; any bytes
         // make an `N`, which is plain old data.
         unsafe { numbers.set_len(count) };
-        numbers
+        Some(numbers)
     }
 
     /// Sleeps while the word at `offset` holds `expected`; returns `false` on time-out. May return
     /// early: the caller looks again. Woken by [`wake`](Self::wake) of any process.
     pub fn wait(&self, offset: usize, expected: u32, timeout: Option<Duration>) -> bool {
         procession_os::wait::wait(self.word32(offset), expected, timeout)
+    }
+
+    /// Sleeps while each of the words at these offsets holds the value beside it; returns as
+    /// [`wait`](Self::wait).
+    pub fn wait_any(&self, words: &[(usize, u32)], timeout: Option<Duration>) -> bool {
+        if let [(offset, expected)] = words {
+            return self.wait(*offset, *expected, timeout);
+        }
+        let words: Vec<_> =
+            words.iter().map(|(offset, expected)| (self.word32(*offset), *expected)).collect();
+        procession_os::wait::wait_any(&words, timeout)
+    }
+
+    /// Wakes one that sleeps on the word at `offset`.
+    pub fn wake_one(&self, offset: usize) {
+        procession_os::wait::wake_one(self.word32(offset));
+    }
+
+    /// As [`procession_os::life::take`].
+    ///
+    /// # Errors
+    /// When the system cannot look after it.
+    pub fn take_mark(&self, mark: usize) -> std::io::Result<bool> {
+        procession_os::life::take(&self.mapping, mark)
+    }
+
+    /// As [`procession_os::life::announce`].
+    pub fn announce_mark(&self, mark: usize) {
+        procession_os::life::announce(&self.mapping, mark);
+    }
+
+    /// As [`procession_os::life::leave`].
+    pub fn leave_mark(&self, mark: usize) {
+        procession_os::life::leave(&self.mapping, mark);
+    }
+
+    /// As [`procession_os::life::prepare_to_sleep`], of the mark at `offset`.
+    pub fn prepare_to_sleep(&self, offset: usize) -> u32 {
+        procession_os::life::prepare_to_sleep(self.word32(offset))
     }
 
     /// Wakes everything that sleeps on the word at `offset`.

@@ -72,10 +72,10 @@ impl Segment {
     }
 
     /// Copies data at `offset` into fresh memory.
-    pub fn to_vec<N: bytemuck::Pod>(&self, offset: usize, count: usize) -> Vec<N> {
+    pub fn to_vec<N: bytemuck::Pod>(&self, offset: usize, count: usize) -> Option<Vec<N>> {
         let mut numbers = vec![N::zeroed(); count];
         self.copy_out(offset, bytemuck::cast_slice_mut(&mut numbers));
-        numbers
+        Some(numbers)
     }
 
     /// Sleeps while the word holds `expected`, as a futex does. A lost wake-up is a deadlock that
@@ -87,6 +87,41 @@ impl Segment {
             drop(condition.wait(guard).unwrap());
         }
         true
+    }
+
+    /// Sleeps on the first of the words while each holds the value beside it. Whoever changes another one
+    /// wakes the sleepers of the first: [`end_holder`](Self::end_holder).
+    pub fn wait_any(&self, words: &[(usize, u32)], _timeout: Option<Duration>) -> bool {
+        let (_, mutex, condition) = &self.words32[&words[0].0];
+        let guard = mutex.lock().unwrap();
+        let is_unchanged =
+            |(at, expected): &(usize, u32)| self.word32(*at).load(Ordering::SeqCst) == *expected;
+        if words.iter().all(is_unchanged) {
+            drop(condition.wait(guard).unwrap());
+        }
+        true
+    }
+
+    /// Wakes one that sleeps on the word at `offset`.
+    pub fn wake_one(&self, offset: usize) {
+        let (_, mutex, condition) = &self.words32[&offset];
+        let _guard = mutex.lock().unwrap();
+        condition.notify_one();
+    }
+
+    /// The value of a mark on which somebody may sleep.
+    pub fn prepare_to_sleep(&self, offset: usize) -> u32 {
+        self.word32(offset).load(Ordering::SeqCst)
+    }
+
+    /// What the system does when a process ends: changes its mark, and wakes who sleeps on it, which are
+    /// those that sleep on the word at `offset`.
+    #[cfg(test)]
+    pub fn end_holder(&self, mark_at: usize, offset: usize) {
+        let (_, mutex, condition) = &self.words32[&offset];
+        let _guard = mutex.lock().unwrap();
+        self.word32(mark_at).store(1 << 30, Ordering::SeqCst);
+        condition.notify_all();
     }
 
     /// Wakes everything that sleeps on the word at `offset`.

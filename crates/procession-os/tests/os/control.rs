@@ -225,7 +225,7 @@ fn a_child_inherits_its_own_channel_and_no_other_and_takes_it_once() {
 }
 
 #[test]
-fn a_channel_never_takes_the_place_of_a_standard_stream() {
+fn nothing_that_lasts_takes_the_place_of_a_standard_stream() {
     let _watchdog = Watchdog::start();
     let (child, _control) = start("close the streams");
     assert_eq!(end_of(&child), Exit::Code(0));

@@ -55,8 +55,9 @@ fn a_copy_that_was_not_told_of_is_found() {
     let pid: u32 = found.split(' ').next().and_then(|pid| pid.parse().ok()).expect("a process id");
     template.kill().expect("it can be killed");
     end_of(&template);
-    // By the thread that launched the template; other tests have theirs.
-    let strays = adopt_strays(|known| known == template.pid());
+    let name = format!("strays{}", template.pid());
+    assert_eq!(adopt_strays(&name, |known| known == pid).len(), 0, "it is known");
+    let strays = adopt_strays(&name, |_| false);
     assert_eq!(strays.iter().map(Child::pid).collect::<Vec<_>>(), [pid]);
     strays[0].kill().expect("it can be killed");
     assert_eq!(end_of(&strays[0]).code_like_python(), Some(-signal::KILL));

@@ -2,12 +2,13 @@
 
 use std::io;
 use std::thread;
+use std::time::Duration;
 
 use procession_os::control::Control;
 use procession_os::exit_watch::Watcher;
 use procession_os::process::{Child, Exit};
 
-use crate::support::{Watchdog, end_of, start};
+use crate::support::{Watchdog, end_of, receive, start};
 
 fn watcher() -> Watcher {
     Watcher::new().expect("a watcher")
@@ -15,7 +16,7 @@ fn watcher() -> Watcher {
 
 fn next(watcher: &Watcher) -> Vec<u64> {
     let mut exited = vec![99];
-    watcher.wait(&mut exited).expect("a wait");
+    watcher.wait(&mut exited, None).expect("a wait");
     exited
 }
 
@@ -116,4 +117,39 @@ fn a_waiting_thread_is_woken_and_sees_children_added_meanwhile() {
         drop(control);
         assert_eq!(waiter.join().expect("no panic"), [7]);
     });
+}
+
+#[test]
+fn a_child_that_dies_under_a_tracer_is_reported_at_once_and_when_it_is_let_go() {
+    let _watchdog = Watchdog::start();
+    let watcher = watcher();
+    let (child, _control) = start("serve");
+    watcher.add(&child, 7).expect("a watch");
+    let (tracer, traced) = start("trace");
+    traced.send(&child.pid().to_ne_bytes(), &[]).expect("the tracer listens");
+    let answer = String::from_utf8(receive(&traced).0).expect("text");
+    if answer != "traced" {
+        eprintln!("skipped: no process may trace another here: {answer}");
+        return;
+    }
+    child.kill().expect("it can be killed");
+    assert_eq!(next(&watcher), [7]);
+    assert_eq!(child.try_reap().expect("an answer"), None, "its status is the tracer's first");
+    let withheld = loop {
+        match child.try_reap().expect("an answer") {
+            None => thread::sleep(Duration::from_millis(5)),
+            Some(exit) => break exit,
+        }
+    };
+    assert_eq!(withheld, Exit::Withheld, "and is not waited for without end");
+    let mut exited = Vec::new();
+    watcher.wait(&mut exited, Some(Duration::ZERO)).expect("a wait");
+    assert_eq!(exited, [], "nothing has changed");
+    drop(traced);
+    assert_eq!(next(&watcher), [7], "it is reported again when its status can be had");
+    assert_eq!(
+        child.try_reap().expect("an answer").map(|exit| exit.to_string()),
+        Some("SIGKILL (killed)".into())
+    );
+    end_of(&tracer);
 }

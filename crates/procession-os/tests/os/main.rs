@@ -10,6 +10,8 @@ mod copy;
 mod exit_watch;
 mod frozen;
 mod image;
+mod life;
+mod limits;
 mod memory;
 mod process;
 mod roles;

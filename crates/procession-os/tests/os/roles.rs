@@ -8,11 +8,15 @@ use std::{env, fs, io, iter};
 
 use procession_os::control::{Control, Received};
 use procession_os::copy::{self, Copied};
+use procession_os::exit_watch::Watcher;
 use procession_os::frozen::Frozen;
 use procession_os::image;
 use procession_os::leash::Leash;
+use procession_os::limits::OwnMemory;
 use procession_os::memory::{Access, Memory};
-use procession_os::process::{Exit, Launch, bind_life_to_parent, exit_now, launch, parent_pid};
+use procession_os::process::{
+    Exit, Launch, bind_life_to_parent, exit_now, launch, parent_pid, set_name,
+};
 use procession_os::signal::prepare_worker;
 use procession_os::surroundings;
 use procession_os::wait;
@@ -20,7 +24,11 @@ use rustix::io::{Errno, dup};
 use rustix::mm::{MprotectFlags, mprotect};
 use rustix::process::{Resource, Rlimit, WaitOptions, setrlimit, wait as wait_for_child};
 
+use crate::life;
 use crate::support::{await_closed, end_of, receive, start};
+
+mod limited;
+mod tracer;
 
 /// The variable that holds the role.
 pub(crate) const ROLE: &str = "PROCESSION_OS_TEST_ROLE";
@@ -54,6 +62,15 @@ pub(crate) extern "C" fn play() {
         "be copied" => be_copied(),
         "be forked" => be_forked(),
         "be copied with a thread" => be_copied_with_a_thread(),
+        "trace" => tracer::trace(),
+        "hold marks" => life::hold_marks(&control()),
+        "execute with a mark" => life::execute_with_a_mark(&control()),
+        "fork with a mark" => life::fork_with_a_mark(&control()),
+        "hold memory" => limited::hold_memory(),
+        "be short of memory" => limited::be_short_of_memory(),
+        "have no room" => limited::have_no_room(),
+        "be nice" => limited::be_nice(),
+        "run on one processor" => limited::run_on_one_processor(),
         "be bound to a stranger" => i32::from(bind_life_to_parent(u32::MAX).expect("a binding")),
         other => panic!("there is no role {other:?}"),
     };
@@ -194,20 +211,27 @@ fn ignore_children() -> i32 {
     0
 }
 
-/// Checks that a channel does not take the place of a closed standard stream.
+/// Checks that nothing that lasts takes the place of a closed standard stream.
 fn close_the_streams() -> i32 {
     for stream in 0..3 {
         // SAFETY: nothing in this process uses the standard streams any more.
         unsafe { libc::close(stream) };
     }
     let (one, other) = Control::pair().expect("a channel");
-    for end in [&one, &other] {
-        let descriptor: i32 = end.inherit_token().parse().expect("a descriptor");
-        if descriptor < 3 {
-            return 1;
-        }
-    }
-    0
+    let (memory, _mapping) = Memory::create_shared("test", 4096).expect("memory");
+    one.send(b"memory", &[memory.handle()]).expect("the other end is here");
+    let (_, _handles) = receive(&other);
+    let _frozen = Frozen::create("test", 1, |bytes| bytes.fill(1)).expect("memory");
+    let _leash = Leash::pair().expect("a leash");
+    let _watcher = Watcher::new().expect("a watcher");
+    let _own = OwnMemory::open().expect("the kernel tells");
+    let (child, _control) = start("exit with 3");
+    let is_free = |stream| {
+        // SAFETY: the call reads a flag of a descriptor, and says so if there is none.
+        unsafe { libc::fcntl(stream, libc::F_GETFD) == -1 }
+    };
+    assert!((0..3).all(is_free), "the places of the streams are free");
+    i32::from(end_of(&child) != Exit::Code(3))
 }
 
 /// Deletes the file that it runs from, and launches its image nevertheless.
@@ -293,6 +317,7 @@ fn wear_what_nobody_holds() -> i32 {
 /// Copies itself again and again, as told. A copy tells what it finds.
 fn be_copied() -> i32 {
     let control = control();
+    set_name(&format!("strays{}", std::process::id()));
     copy::prepare().expect("this process has one thread");
     let (mut bytes, mut handles) = (Vec::new(), Vec::new());
     while control.recv(&mut bytes, &mut handles, true).expect("an order") == Received::Message {

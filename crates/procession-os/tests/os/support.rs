@@ -64,7 +64,7 @@ pub(crate) fn end_of(child: &Child) -> Exit {
     watcher.add(child, 1).expect("a watch");
     let mut exited = Vec::new();
     while exited.is_empty() {
-        watcher.wait(&mut exited).expect("a wait");
+        watcher.wait(&mut exited, None).expect("a wait");
     }
     let exit = child.try_reap().expect("a child can be reaped");
     exit.expect("a child that has ended has a status")

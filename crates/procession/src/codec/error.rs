@@ -1,8 +1,10 @@
 //! A value that cannot cross.
 
+use super::counted::EMPTY_MAX;
 use super::mentions;
 use super::strict::Whole;
 use procession_core::attachment::TOO_MANY;
+use procession_core::payload::Unread;
 use serde::Serialize;
 use std::any::type_name;
 use std::{fmt, io};
@@ -49,11 +51,17 @@ impl CodecError {
     }
 
     #[cold]
+    pub(super) fn no_memory<T>() -> Self {
+        Self::encode(type_name::<T>(), "there is no memory left for a copy of it")
+    }
+
+    #[cold]
     pub(super) fn encoding<T: Serialize>(value: &T, error: &postcard::Error) -> Self {
         use postcard::Error::{SerdeSerCustom, SerializeSeqLengthUnknown, WontImplement};
         match error {
             WontImplement | SerializeSeqLengthUnknown => Self::encode(type_name::<T>(), ADVICE),
             SerdeSerCustom => Self::encode(type_name::<T>(), &own_words(value)),
+            postcard::Error::SerializeBufferFull => Self::no_memory::<T>(),
             other => Self::encode(type_name::<T>(), &fragment(other)),
         }
     }
@@ -74,7 +82,17 @@ impl CodecError {
     }
 
     #[cold]
-    pub(super) fn truncated(type_name: &str) -> Self {
+    pub(super) fn unread(type_name: &str, unread: Unread) -> Self {
+        match unread {
+            Unread::TooShort => Self::truncated(type_name),
+            Unread::NoMemory { bytes } => {
+                Self::decode(type_name, &format!("there is no memory for {bytes} bytes"))
+            }
+        }
+    }
+
+    #[cold]
+    fn truncated(type_name: &str) -> Self {
         Self::mismatch(type_name, "its bytes end too soon")
     }
 
@@ -86,6 +104,12 @@ impl CodecError {
     #[cold]
     pub(super) fn too_deep(type_name: &str) -> Self {
         Self::decode(type_name, "it is nested too deeply for the stack")
+    }
+
+    #[cold]
+    pub(super) fn too_empty(type_name: &str) -> Self {
+        let cause = format!("it has more than {EMPTY_MAX} elements that are encoded as nothing");
+        Self::mismatch(type_name, &cause)
     }
 
     #[cold]

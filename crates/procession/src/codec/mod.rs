@@ -5,6 +5,7 @@
 //! memory is copied as it is. Both ends are the same build on the same machine, which the hello has
 //! checked, so the memory means the same there.
 
+mod counted;
 mod described;
 mod error;
 mod flavor;
@@ -18,10 +19,11 @@ pub use described::Described;
 pub use error::CodecError;
 
 use crate::target::Returned;
-use flavor::{Append, Bounded};
+use counted::Counted;
+use flavor::{Append, Bounded, Source};
 use mentions::Listener;
 use procession_core::attachment::{ATTACHMENTS_MAX, Attachment, Attachments};
-use procession_core::payload::{Input, Output, Value};
+use procession_core::payload::{Input, NoMemory, Output, Value};
 use procession_core::{Error, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -34,8 +36,8 @@ pub(crate) fn encode_argument<T: Serialize + 'static>(
     value: &T,
     output: &mut Output<'_>,
 ) -> std::result::Result<(), CodecError> {
-    if plain::encode(value, output) {
-        return Ok(());
+    if let Some(written) = plain::encode(value, output) {
+        return written.map_err(|NoMemory| CodecError::no_memory::<T>());
     }
     let listener = Listener::to_arguments();
     encode_by_serde(value, output)?;
@@ -62,8 +64,8 @@ pub(crate) fn encode_result<T: Serialize + 'static>(
     value: &T,
     output: &mut Output<'_>,
 ) -> std::result::Result<(), CodecError> {
-    if plain::encode(value, output) {
-        return Ok(());
+    if let Some(written) = plain::encode(value, output) {
+        return written.map_err(|NoMemory| CodecError::no_memory::<T>());
     }
     let _listener = Listener::to_result();
     encode_by_serde(value, output)
@@ -82,21 +84,21 @@ pub(crate) fn decode_value<T: DeserializeOwned + 'static>(
     input: &mut Input<'_>,
 ) -> std::result::Result<T, CodecError> {
     if let Some(decoded) = plain::decode::<T>(input) {
-        return decoded.ok_or_else(|| CodecError::truncated(type_name::<T>()));
+        return decoded.map_err(|unread| CodecError::unread(type_name::<T>(), unread));
     }
-    let bytes = input.slice();
+    let bytes = input.slice().map_err(|unread| CodecError::unread(type_name::<T>(), unread))?;
     let before = bytes.len();
-    let mut deserializer = postcard::Deserializer::from_flavor(Bounded::new(bytes));
-    let decoded = T::deserialize(&mut deserializer);
-    let rest = deserializer.finalize();
-    match (decoded, rest) {
-        (Ok(value), Ok(rest)) => {
-            let used = before - rest.bytes.len();
+    let source = Source::new(bytes);
+    let mut deserializer = postcard::Deserializer::from_flavor(Bounded(&source));
+    match T::deserialize(Counted::new(&mut deserializer, &source)) {
+        Ok(value) => {
+            let used = before - source.left();
             input.advance(used);
             Ok(value)
         }
-        (Err(_), Ok(rest)) if rest.is_too_deep => Err(CodecError::too_deep(type_name::<T>())),
-        (Err(error), _) | (_, Err(error)) => Err(CodecError::decoding(type_name::<T>(), &error)),
+        Err(_) if source.is_too_deep() => Err(CodecError::too_deep(type_name::<T>())),
+        Err(_) if source.is_too_empty() => Err(CodecError::too_empty(type_name::<T>())),
+        Err(error) => Err(CodecError::decoding(type_name::<T>(), &error)),
     }
 }
 

@@ -4,7 +4,7 @@
 //! always its own size, which both ends know: shorter forms exist, but cost more than they save.
 
 use bytemuck::Pod;
-use procession_core::payload::{Input, Output};
+use procession_core::payload::{Input, NoMemory, Output, Unread};
 use std::any::Any;
 
 /// Calls a macro for each type of number that is copied as it is.
@@ -14,46 +14,50 @@ macro_rules! for_each_number {
     };
 }
 
-/// Writes a number or a vector of numbers; `false` when the value is neither.
+/// Writes a number or a vector of numbers; `None` when the value is neither.
 #[inline]
-pub(super) fn encode<T: 'static>(value: &T, output: &mut Output<'_>) -> bool {
+pub(super) fn encode<T: 'static>(
+    value: &T,
+    output: &mut Output<'_>,
+) -> Option<Result<(), NoMemory>> {
     let value: &dyn Any = value;
     macro_rules! try_each {
         ($($number:ty)*) => {
             $(if let Some(number) = value.downcast_ref::<$number>() {
                 output.bytes().extend_from_slice(bytemuck::bytes_of(number));
-                return true;
+                return Some(Ok(()));
             }
             if let Some(numbers) = value.downcast_ref::<Vec<$number>>() {
-                put(numbers, output);
-                return true;
+                return Some(put(numbers, output));
             })*
         };
     }
     for_each_number!(try_each);
-    false
+    None
 }
 
-fn put<N: Pod>(numbers: &[N], output: &mut Output<'_>) {
+fn put<N: Pod>(numbers: &[N], output: &mut Output<'_>) -> Result<(), NoMemory> {
     output.bytes().extend_from_slice(&(numbers.len() as u64).to_le_bytes());
-    output.put_slice(bytemuck::cast_slice(numbers));
+    output.put_slice(bytemuck::cast_slice(numbers))
 }
 
-/// Reads a number or a vector of numbers: `None` when `T` is neither, `Some(None)` when the bytes end
-/// too soon.
+/// Reads a number or a vector of numbers: `None` when `T` is neither.
 #[inline]
-pub(super) fn decode<T: 'static>(input: &mut Input<'_>) -> Option<Option<T>> {
+pub(super) fn decode<T: 'static>(input: &mut Input<'_>) -> Option<Result<T, Unread>> {
     let mut slot: Option<T> = None;
     let target: &mut dyn Any = &mut slot;
     macro_rules! try_each {
         ($($number:ty)*) => {
             $(if let Some(slot) = target.downcast_mut::<Option<$number>>() {
                 *slot = get_one(input);
-                return Some(take(target));
+                return Some(take(target).ok_or(Unread::TooShort));
             }
             if let Some(slot) = target.downcast_mut::<Option<Vec<$number>>>() {
-                *slot = get(input);
-                return Some(take(target));
+                match get(input) {
+                    Ok(numbers) => *slot = Some(numbers),
+                    Err(unread) => return Some(Err(unread)),
+                }
+                return Some(take(target).ok_or(Unread::TooShort));
             })*
         };
     }
@@ -76,11 +80,12 @@ fn get_one<N: Pod>(input: &mut Input<'_>) -> Option<N> {
     input.read_exact(bytemuck::bytes_of_mut(&mut number)).then_some(number)
 }
 
-fn get<N: Pod>(input: &mut Input<'_>) -> Option<Vec<N>> {
+fn get<N: Pod>(input: &mut Input<'_>) -> Result<Vec<N>, Unread> {
     let mut length = [0; 8];
     if !input.read_exact(&mut length) {
-        return None;
+        return Err(Unread::TooShort);
     }
     // It may be anything, and is checked before anything is allocated.
-    input.read_numbers(usize::try_from(u64::from_le_bytes(length)).ok()?)
+    let count = usize::try_from(u64::from_le_bytes(length)).map_err(|_| Unread::TooShort)?;
+    input.read_numbers(count)
 }

@@ -111,6 +111,60 @@ fn a_tree_survives_but_an_endless_one_is_an_error_and_not_a_stack_overflow() {
     assert!(error.to_string().contains("nested too deeply"), "{error}");
 }
 
+/// A struct of which nothing is encoded, but which takes memory.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+struct Hollow {
+    #[serde(skip)]
+    number: u64,
+}
+
+#[test]
+fn elements_without_bytes_are_as_many_as_there_were() {
+    let most = counted::EMPTY_MAX as usize;
+    round_trip(&vec![(); most]);
+    round_trip(&vec![Hollow::default(); 1000]);
+    round_trip(&vec![vec![(); 10]; 10]);
+    round_trip(&vec![(1_u8, (), Some(())); 1000]);
+    round_trip(&BTreeMap::from([((), vec![Hollow::default()])]));
+    round_trip(&Described(vec![(); 1000]));
+    let bytes = encode(&vec![(); most + 1]);
+    let error = decode_value::<Vec<()>>(&mut Input::Slice(&bytes)).unwrap_err();
+    assert!(error.to_string().contains("encoded as nothing"), "{error}");
+}
+
+/// Ten bytes that say that 2^64 - 1 elements follow would take for ever, or all the memory.
+#[test]
+fn a_length_without_bytes_is_refused_in_time() {
+    let endless = [[0xff; 9].as_slice(), &[1]].concat();
+    let fails = |error: CodecError| assert!(error.to_string().contains("encoded as nothing"));
+    fails(decode_value::<Vec<()>>(&mut Input::Slice(&endless)).unwrap_err());
+    fails(decode_value::<Vec<Hollow>>(&mut Input::Slice(&endless)).unwrap_err());
+    fails(
+        decode_value::<Option<Vec<[(); 3]>>>(&mut Input::Slice(&prefixed(1, &endless)))
+            .unwrap_err(),
+    );
+    fails(decode_value::<BTreeMap<(), ()>>(&mut Input::Slice(&endless)).unwrap_err());
+    fails(decode_value::<Holder>(&mut Input::Slice(&prefixed(1, &endless))).unwrap_err());
+    // Each of many sequences is within the bound, together they are not.
+    let many = [vec![100], [0xff, 0xff, 0x1f].repeat(100)].concat();
+    fails(decode_value::<Vec<Vec<()>>>(&mut Input::Slice(&many)).unwrap_err());
+    assert!(decode_value::<Vec<String>>(&mut Input::Slice(&endless)).is_err());
+}
+
+/// Where a sequence may stand: behind a name, in a variant, in a newtype.
+#[derive(Debug, Serialize, Deserialize)]
+enum Holder {
+    Nothing,
+    Some { newtype: Newtype },
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Newtype(Vec<()>);
+
+fn prefixed(first: u8, rest: &[u8]) -> Vec<u8> {
+    [&[first], rest].concat()
+}
+
 #[test]
 fn what_a_type_says_when_it_cannot_be_encoded_is_told() {
     struct Moody;

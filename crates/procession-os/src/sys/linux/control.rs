@@ -6,20 +6,17 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::cmsg_space;
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::{Errno, FdFlags, fcntl_dupfd_cloexec, fcntl_getfd, fcntl_setfd, retry_on_intr};
+use rustix::io::{Errno, FdFlags, fcntl_getfd, fcntl_setfd, retry_on_intr};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
     SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recv, recvmsg,
     sendmsg, socketpair, sockopt,
 };
 
+use super::descriptor::{self, above_streams};
 use super::inherited::End;
 use crate::control::{HANDLES_MAX, MESSAGE_BYTES_MAX, Received};
 use crate::handle::{BorrowedHandle, Handle};
-
-/// The lowest descriptor that is not a standard stream. A program that closed those would otherwise
-/// get a channel in their place, and its child would take the channel for a stream.
-const DESCRIPTOR_MIN: RawFd = 3;
 
 #[derive(Debug)]
 pub(crate) struct Control {
@@ -30,16 +27,11 @@ impl Control {
     pub(crate) fn pair() -> io::Result<(Control, Control)> {
         let (one, other) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
-        Ok((Control::above_streams(one)?, Control::above_streams(other)?))
+        Ok((Control::new(above_streams(one)?), Control::new(above_streams(other)?)))
     }
 
-    fn above_streams(socket: OwnedFd) -> io::Result<Control> {
-        let socket = if socket.as_raw_fd() < DESCRIPTOR_MIN {
-            fcntl_dupfd_cloexec(&socket, DESCRIPTOR_MIN)?
-        } else {
-            socket
-        };
-        Ok(Control { socket: End::new(socket) })
+    fn new(socket: OwnedFd) -> Control {
+        Control { socket: End::new(socket) }
     }
 
     pub(crate) fn send(&self, bytes: &[u8], handles: &[BorrowedHandle<'_>]) -> io::Result<()> {
@@ -92,7 +84,9 @@ impl Control {
         };
         for part in ancillary.drain() {
             if let RecvAncillaryMessage::ScmRights(received) = part {
-                handles.extend(received);
+                for handle in received {
+                    handles.push(above_streams(handle)?);
+                }
             }
         }
         if message.bytes == 0 {
@@ -104,7 +98,8 @@ impl Control {
         }
         if message.flags.contains(ReturnFlags::CTRUNC) || handles.len() > HANDLES_MAX {
             return Err(refused(
-                "a control message carries more handles than the limit or this process allow",
+                "a control message carries more handles than the limit, or than this process may have \
+                 descriptors (RLIMIT_NOFILE)",
             ));
         }
         Ok(Received::Message)
@@ -117,13 +112,18 @@ impl Control {
         }
     }
 
+    pub(crate) fn is_open(&self) -> bool {
+        // The number may stand for something else by now.
+        is_channel(self.socket.as_fd()) == Ok(true)
+    }
+
     pub(crate) fn handle(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
 
     pub(crate) fn from_handle(handle: OwnedFd) -> io::Result<Control> {
         match is_channel(handle.as_fd()) {
-            Ok(true) => Control::above_streams(handle),
+            Ok(true) => Ok(Control::new(above_streams(handle)?)),
             Ok(false) | Err(Errno::NOTSOCK) => {
                 Err(refused("a handle that was sent is no control channel"))
             }
@@ -139,7 +139,7 @@ impl Control {
         let descriptor = token
             .parse()
             .ok()
-            .filter(|&descriptor: &RawFd| descriptor >= DESCRIPTOR_MIN)
+            .filter(|&descriptor: &RawFd| descriptor >= descriptor::MIN)
             .ok_or_else(|| {
                 io::Error::new(
                     io::ErrorKind::InvalidInput,
@@ -153,7 +153,7 @@ impl Control {
         // no second call gets here.
         let socket = unsafe { OwnedFd::from_raw_fd(descriptor) };
         fcntl_setfd(&socket, FdFlags::CLOEXEC)?;
-        Ok(Control { socket: End::new(socket) })
+        Ok(Control::new(socket))
     }
 
     /// The socket, for a child that is to inherit it.
@@ -164,7 +164,7 @@ impl Control {
 
 /// Checks that a descriptor is an open sequenced-packet socket that came through an exec.
 fn check_inherited(descriptor: RawFd) -> io::Result<()> {
-    // SAFETY: the descriptor is not -1, being at least `DESCRIPTOR_MIN`. It may not be open, but it
+    // SAFETY: the descriptor is not -1, being at least `descriptor::MIN`. It may not be open, but it
     // is only handed to system calls that report this, and no longer than this function runs.
     let socket = unsafe { BorrowedFd::borrow_raw(descriptor) };
     let is_inherited = || -> rustix::io::Result<bool> {

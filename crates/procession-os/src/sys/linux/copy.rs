@@ -14,13 +14,13 @@ use std::os::unix::fs::MetadataExt;
 use std::ptr;
 
 use rustix::fs::{Mode, OFlags, open};
-use rustix::io::retry_on_intr;
-use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+use rustix::process::Pid;
 use rustix::thread::{get_clear_child_tid_address, gettid};
 
 use super::control::Control;
 use super::inherited::Listed;
-use super::process::{Child, keep};
+use super::life;
+use super::process::{Child, is_own, keep};
 use crate::copy::Copied;
 
 /// What `clone3` is told, as the kernel lays it out: its second version, of 5.5.
@@ -125,6 +125,7 @@ pub(crate) fn fork_sibling() -> io::Result<Copied> {
         -1 => Err(io::Error::last_os_error()),
         0 => {
             register_robust_list(robust_list);
+            life::begin_anew();
             Ok(Copied::Copy)
         }
         pid => u32::try_from(pid).map(Copied::Original).map_err(io::Error::other),
@@ -156,16 +157,17 @@ pub(crate) fn adopt(pid: u32) -> io::Result<Child> {
     };
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or_else(stranger)?;
     // Its own children keep their ids until this process waits for them.
-    let look = WaitIdOptions::EXITED.union(WaitIdOptions::NOHANG).union(WaitIdOptions::NOWAIT);
-    match retry_on_intr(|| waitid(WaitId::Pid(pid), look)) {
-        Ok(_) => keep(pid),
-        Err(rustix::io::Errno::CHILD) => Err(stranger()),
-        Err(errno) => Err(errno.into()),
-    }
+    if is_own(pid)? { keep(pid) } else { Err(stranger()) }
 }
 
-pub(crate) fn children_of_this_thread() -> Vec<u32> {
-    let path = format!("/proc/self/task/{}/children", gettid().as_raw_pid());
-    let text = fs::read_to_string(path).unwrap_or_default();
-    text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+pub(crate) fn children_named(name: &str) -> Vec<u32> {
+    let threads = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let children: String = threads
+        .map(|thread| fs::read_to_string(thread.path().join("children")).unwrap_or_default())
+        .collect();
+    let has_name = |pid: &u32| {
+        let known = fs::read_to_string(format!("/proc/{pid}/comm"));
+        known.is_ok_and(|known| known.trim_end() == name)
+    };
+    children.split_whitespace().filter_map(|pid| pid.parse().ok()).filter(has_name).collect()
 }

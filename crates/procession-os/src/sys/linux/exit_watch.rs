@@ -2,12 +2,15 @@
 
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::{Errno, read, retry_on_intr, write};
+use rustix::time::Timespec;
 
 use super::control::Control;
+use super::descriptor::above_streams;
 use super::process::Child;
 use crate::exit_watch::Watcher as Face;
 
@@ -22,16 +25,19 @@ pub(crate) struct Watcher {
 
 impl Watcher {
     pub(crate) fn new() -> io::Result<Watcher> {
-        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
-        let wake = eventfd(0, EventfdFlags::CLOEXEC.union(EventfdFlags::NONBLOCK))?;
+        let epoll = above_streams(epoll::create(CreateFlags::CLOEXEC)?)?;
+        let flags = EventfdFlags::CLOEXEC.union(EventfdFlags::NONBLOCK);
+        let wake = above_streams(eventfd(0, flags)?)?;
         let data = EventData::new_u64(Face::TOKEN_RESERVED);
         epoll::add(&epoll, &wake, data, EventFlags::IN)?;
         Ok(Watcher { epoll, wake })
     }
 
     pub(crate) fn add(&self, child: &Child, token: u64) -> io::Result<()> {
-        // A pidfd stays readable once its process has ended, hence one shot.
-        let flags = EventFlags::IN.union(EventFlags::ONESHOT);
+        // A pidfd stays readable once its process has ended, hence the edge. There is one when the
+        // process ends, and one when its parent may have the status (both are the kernel's
+        // `do_notify_parent`): a later one if a tracer has it first.
+        let flags = EventFlags::IN.union(EventFlags::ET);
         epoll::add(&self.epoll, child.pidfd(), EventData::new_u64(token), flags)?;
         Ok(())
     }
@@ -58,9 +64,12 @@ impl Watcher {
         );
     }
 
-    pub(crate) fn wait(&self, exited: &mut Vec<u64>) -> io::Result<()> {
+    pub(crate) fn wait(&self, exited: &mut Vec<u64>, timeout: Option<Duration>) -> io::Result<()> {
+        // A time that has no representation is never over.
+        let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
         let mut events = [const { no_event() }; BATCH];
-        let count = retry_on_intr(|| epoll::wait(&self.epoll, &mut events, None))?;
+        // The times are short: to begin them anew after a signal does no harm.
+        let count = retry_on_intr(|| epoll::wait(&self.epoll, &mut events, timeout.as_ref()))?;
         for event in &events[..count] {
             match event.data.u64() {
                 Face::TOKEN_RESERVED => self.take_wake_up()?,

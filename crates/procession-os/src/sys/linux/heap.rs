@@ -1,8 +1,9 @@
 //! Large pages by advice, and the knobs of glibc's allocator.
 
 use std::mem::MaybeUninit;
+use std::ptr;
 
-use rustix::mm::{Advice, madvise};
+use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
 
 /// What the kernel gives as one page if it is advised to; on other processors than those with small
 /// pages of 4 KiB it is more, and the advice for less is not taken.
@@ -32,3 +33,14 @@ pub(crate) fn keep_freed_blocks(bytes: usize) {
 
 #[cfg(not(target_env = "gnu"))]
 pub(crate) fn keep_freed_blocks(_bytes: usize) {}
+
+pub(crate) fn has_room(bytes: usize) -> bool {
+    let protection = ProtFlags::READ.union(ProtFlags::WRITE);
+    // SAFETY: the kernel chooses where the mapping lies, so no other is touched.
+    let block = unsafe { mmap_anonymous(ptr::null_mut(), bytes, protection, MapFlags::PRIVATE) };
+    let Ok(block) = block else { return false };
+    // SAFETY: it is the whole mapping that was just made, and nobody else has its address.
+    let unmapped = unsafe { munmap(block, bytes) };
+    debug_assert_eq!(unmapped, Ok(()), "a whole mapping can be unmapped");
+    true
+}

@@ -9,6 +9,7 @@ use rustix::io::retry_on_intr;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::time::Timespec;
 
+use super::descriptor::above_streams;
 use super::inherited::End;
 
 /// The end that is held; a copy of this process must not.
@@ -16,7 +17,7 @@ pub(crate) type Hold = End;
 
 pub(crate) fn pair() -> io::Result<(Hold, OwnedFd)> {
     let (leash, hold) = pipe_with(PipeFlags::CLOEXEC)?;
-    Ok((End::new(hold), leash))
+    Ok((End::new(above_streams(hold)?), above_streams(leash)?))
 }
 
 pub(crate) fn lend(handle: &OwnedFd) -> BorrowedFd<'_> {

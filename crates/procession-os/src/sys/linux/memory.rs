@@ -7,9 +7,12 @@ use std::ptr;
 use rustix::fs::{self, FsWord, MemfdFlags, SealFlags};
 use rustix::io::Errno;
 use rustix::mm::{self, MapFlags, ProtFlags};
+use rustix::param::page_size;
 use rustix::process::{Resource, getrlimit};
 
+use super::descriptor::above_streams;
 use super::inherited;
+use super::life::{self, NODES_BYTES};
 use crate::memory::{Access, Writers};
 
 /// The file system that plain memfds live on (`TMPFS_MAGIC` in `linux/magic.h`). Those of huge
@@ -45,7 +48,7 @@ impl Memory {
     /// Memory that anybody with the descriptor can still do anything with.
     pub(super) fn create_unsealed(label: &str, bytes: usize) -> io::Result<Memory> {
         refuse_beyond_file_size_limit(bytes)?;
-        let memfd = create_memfd(label)?;
+        let memfd = above_streams(create_memfd(label)?)?;
         fs::ftruncate(&memfd, bytes as u64)?;
         Ok(Memory { memfd, bytes })
     }
@@ -84,6 +87,23 @@ impl Memory {
         Ok(mapping)
     }
 
+    /// Maps the memory with private memory before it, as [`life`](super::life) wants it.
+    pub(crate) fn map_with_marks(&self) -> io::Result<Mapping> {
+        let before = NODES_BYTES.next_multiple_of(page_size());
+        let all = before.checked_add(self.bytes).ok_or(Errno::NOMEM)?;
+        let protection = ProtFlags::READ.union(ProtFlags::WRITE);
+        let flags = MapFlags::PRIVATE.union(MapFlags::NORESERVE);
+        // SAFETY: without MAP_FIXED the kernel chooses a range that nothing uses.
+        let start = unsafe { mm::mmap_anonymous(ptr::null_mut(), all, protection, flags) }?;
+        // From here on it is unmapped by whoever owns it.
+        let mapping =
+            Mapping { start: start.cast::<u8>().wrapping_add(before), bytes: self.bytes, before };
+        let flags = MapFlags::SHARED.union(MapFlags::FIXED);
+        // SAFETY: the range is inside of the one that was just mapped, which nobody else knows of.
+        unsafe { mm::mmap(mapping.start.cast(), self.bytes, protection, flags, &self.memfd, 0) }?;
+        Ok(mapping)
+    }
+
     /// Maps memory for reading that is sealed against writing. Before Linux 6.7 a shared mapping of it
     /// is refused, as one that could be made writable. A forked copy of this process keeps it: what
     /// never changes is not shared with anybody.
@@ -96,7 +116,7 @@ impl Memory {
         // memory is affected; the address hint is null, which is allowed.
         let start =
             unsafe { mm::mmap(ptr::null_mut(), self.bytes, protection, flags, &self.memfd, 0) }?;
-        Ok(Mapping { start: start.cast(), bytes: self.bytes })
+        Ok(Mapping { start: start.cast(), bytes: self.bytes, before: 0 })
     }
 
     pub(crate) fn handle(&self) -> BorrowedFd<'_> {
@@ -125,11 +145,13 @@ pub(super) fn refused(why: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("the peer's handle {why}"))
 }
 
-/// Owns the `bytes` bytes of address space from `start` on.
+/// Owns the `bytes` bytes of address space from `start` on, and the `before` bytes before it.
 #[derive(Debug)]
 pub(crate) struct Mapping {
     start: *mut u8,
     bytes: usize,
+    /// Bytes of private memory before `start`, which belong to it: nodes of the list of marks.
+    before: usize,
 }
 
 // SAFETY: `start` is what keeps the compiler from deriving this. It names memory that belongs to no
@@ -147,14 +169,22 @@ impl Mapping {
     pub(crate) fn len(&self) -> usize {
         self.bytes
     }
+
+    pub(crate) fn has_marks(&self) -> bool {
+        self.before > 0
+    }
 }
 
 impl Drop for Mapping {
     fn drop(&mut self) {
         inherited::remove_shared(self.start);
+        if self.has_marks() {
+            life::leave_all(self);
+        }
+        let start = self.start.wrapping_sub(self.before);
         // SAFETY: the range is the very one that `mmap` gave to this value alone, and its users may
         // not touch it after this value is gone.
-        let unmapped = unsafe { mm::munmap(self.start.cast(), self.bytes) };
+        let unmapped = unsafe { mm::munmap(start.cast(), self.before + self.bytes) };
         debug_assert!(unmapped.is_ok(), "a whole mapping can always be unmapped");
     }
 }

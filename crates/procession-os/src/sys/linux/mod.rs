@@ -2,12 +2,15 @@
 
 pub(crate) mod control;
 pub(crate) mod copy;
+mod descriptor;
 pub(crate) mod exit_watch;
 pub(crate) mod frozen;
 pub(crate) mod heap;
 pub(crate) mod image;
 mod inherited;
 pub(crate) mod leash;
+pub(crate) mod life;
+pub(crate) mod limits;
 pub(crate) mod memory;
 mod notes;
 pub(crate) mod process;

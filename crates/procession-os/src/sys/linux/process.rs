@@ -14,6 +14,7 @@ use rustix::process::{
 };
 use rustix::time::Timespec;
 
+use super::descriptor::above_streams;
 use super::spawn::Spawn;
 use crate::process::{Exit, Launch};
 
@@ -34,12 +35,30 @@ pub(crate) fn launch(launch: &Launch<'_>) -> io::Result<Child> {
 
 /// Takes charge of a child that nobody has waited for.
 pub(super) fn keep(pid: Pid) -> io::Result<Child> {
-    match process::pidfd_open(pid, PidfdFlags::empty()) {
-        Ok(pidfd) => Ok(Child { pid, pidfd }),
+    match process::pidfd_open(pid, PidfdFlags::empty()).and_then(above_streams) {
+        Ok(pidfd) => {
+            let child = Child { pid, pidfd };
+            child.require_own()?;
+            Ok(child)
+        }
         Err(errno) => {
             end_unwatched(pid);
             Err(errno.into())
         }
+    }
+}
+
+/// Whether this process has a child of that id, alive or not.
+pub(super) fn is_own(pid: Pid) -> rustix::io::Result<bool> {
+    is_own_by(WaitId::Pid(pid))
+}
+
+fn is_own_by(id: WaitId<'_>) -> rustix::io::Result<bool> {
+    let look = WaitIdOptions::EXITED.union(WaitIdOptions::NOHANG).union(WaitIdOptions::NOWAIT);
+    match retry_on_intr(|| process::waitid(id.clone(), look)) {
+        Ok(_) => Ok(true),
+        Err(Errno::CHILD) => Ok(false),
+        Err(errno) => Err(errno),
     }
 }
 
@@ -55,9 +74,13 @@ fn path_at_start() -> &'static Path {
 
 /// Ends a child that has just been launched and cannot be kept.
 ///
-/// This is the one place that signals by pid. It is still the child's: nobody has waited for it.
+/// This is the one place that signals by pid. It is still the child's, unless something else in this
+/// program has waited for it, or SIGCHLD is ignored: then there is no child of that id.
 fn end_unwatched(pid: Pid) {
-    // Both fail only if the child has gone already, and left nothing because SIGCHLD is ignored.
+    if is_own(pid) != Ok(true) {
+        return;
+    }
+    // Both fail only if the child has gone just now.
     let _gone = process::kill_process(pid, Signal::KILL);
     let _gone = retry_on_intr(|| process::waitpid(Some(pid), WaitOptions::empty()));
 }
@@ -75,6 +98,15 @@ impl Child {
 
     pub(super) fn pidfd(&self) -> BorrowedFd<'_> {
         self.pidfd.as_fd()
+    }
+
+    /// Refuses what the id led to if the child had ended, something else had collected its status, and
+    /// the id was another's by then.
+    fn require_own(&self) -> io::Result<()> {
+        if is_own_by(WaitId::PidFd(self.pidfd()))? || self.has_ended()? {
+            return Ok(());
+        }
+        Err(io::Error::other("the child has ended, and its process id is another's by now"))
     }
 
     pub(crate) fn signal(&self, number: i32) -> io::Result<()> {

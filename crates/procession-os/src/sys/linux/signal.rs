@@ -47,6 +47,7 @@ pub(crate) fn prepare_worker() -> io::Result<()> {
     // The order matters: a SIGINT that is pending finds the handler.
     disregard(libc::SIGINT)?;
     unblock(libc::SIGINT)?;
+    unblock(libc::SIGTERM)?;
     ignore(libc::SIGPIPE)
 }
 

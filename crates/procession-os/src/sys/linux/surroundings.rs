@@ -1,4 +1,4 @@
-//! The working folder by device and number, the streams by descriptor.
+//! The working folder by device and number, the streams by descriptor, limits by the kernel's numbers.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -7,10 +7,14 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use rustix::fs::{Mode, OFlags, open, stat};
 use rustix::io::fcntl_getfd;
-use rustix::process::fchdir;
+use rustix::process::{
+    Gid, Resource, Rlimit, Uid, fchdir, getegid, geteuid, getgid, getgroups, getrlimit, getuid,
+    setrlimit,
+};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
 use super::copy;
+use crate::surroundings::Limit;
 
 /// Which folder this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +41,53 @@ pub(crate) fn lend(handle: &OwnedFd) -> BorrowedFd<'_> {
 
 pub(crate) fn enter(folder: OwnedFd) -> io::Result<()> {
     Ok(fchdir(folder)?)
+}
+
+/// Whose process this is: the ids and groups that decide what it may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Owner {
+    users: [Uid; 2],
+    groups: Vec<Gid>,
+}
+
+impl Owner {
+    pub(crate) fn current() -> Owner {
+        let mut groups = vec![getgid(), getegid()];
+        // Who cannot be told his groups has too many to have changed them unnoticed.
+        groups.extend(getgroups().unwrap_or_default());
+        Owner { users: [getuid(), geteuid()], groups }
+    }
+}
+
+/// The resources that have a limit; their places here are their numbers in a message.
+const RESOURCES: [Resource; 16] = [
+    Resource::Cpu,
+    Resource::Fsize,
+    Resource::Data,
+    Resource::Stack,
+    Resource::Core,
+    Resource::Rss,
+    Resource::Nproc,
+    Resource::Nofile,
+    Resource::Memlock,
+    Resource::As,
+    Resource::Locks,
+    Resource::Sigpending,
+    Resource::Msgqueue,
+    Resource::Nice,
+    Resource::Rtprio,
+    Resource::Rttime,
+];
+
+pub(crate) fn limits() -> Vec<Limit> {
+    let limits = RESOURCES.map(getrlimit).map(|limit| (limit.current, limit.maximum));
+    limits.map(|(current, most)| (current.unwrap_or(u64::MAX), most.unwrap_or(u64::MAX))).to_vec()
+}
+
+pub(crate) fn set_limit(index: u8, (current, most): Limit) -> io::Result<()> {
+    let resource = RESOURCES.get(usize::from(index)).ok_or(io::ErrorKind::InvalidData)?;
+    let value = |limit| Some(limit).filter(|limit| *limit != u64::MAX);
+    Ok(setrlimit(*resource, Rlimit { current: value(current), maximum: value(most) })?)
 }
 
 pub(crate) fn streams() -> (u8, Vec<BorrowedFd<'static>>) {

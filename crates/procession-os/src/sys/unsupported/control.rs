@@ -31,6 +31,10 @@ impl Control {
         match self.0 {}
     }
 
+    pub(crate) fn is_open(&self) -> bool {
+        match self.0 {}
+    }
+
     pub(crate) fn handle(&self) -> BorrowedHandle<'_> {
         match self.0 {}
     }

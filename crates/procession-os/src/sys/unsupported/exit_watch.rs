@@ -1,6 +1,7 @@
 //! No exit watches.
 
 use std::io;
+use std::time::Duration;
 
 use super::control::Control;
 use super::process::Child;
@@ -30,7 +31,11 @@ impl Watcher {
         match self.0 {}
     }
 
-    pub(crate) fn wait(&self, _exited: &mut Vec<u64>) -> io::Result<()> {
+    pub(crate) fn wait(
+        &self,
+        _exited: &mut Vec<u64>,
+        _timeout: Option<Duration>,
+    ) -> io::Result<()> {
         match self.0 {}
     }
 

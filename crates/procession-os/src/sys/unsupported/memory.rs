@@ -30,6 +30,10 @@ impl Memory {
         match self.0 {}
     }
 
+    pub(crate) fn map_with_marks(&self) -> io::Result<Mapping> {
+        match self.0 {}
+    }
+
     pub(crate) fn handle(&self) -> BorrowedHandle<'_> {
         match self.0 {}
     }
@@ -44,6 +48,10 @@ impl Mapping {
     }
 
     pub(crate) fn len(&self) -> usize {
+        match self.0 {}
+    }
+
+    pub(crate) fn has_marks(&self) -> bool {
         match self.0 {}
     }
 }

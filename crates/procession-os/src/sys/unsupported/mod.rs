@@ -9,6 +9,8 @@ pub(crate) mod frozen;
 pub(crate) mod heap;
 pub(crate) mod image;
 pub(crate) mod leash;
+pub(crate) mod life;
+pub(crate) mod limits;
 pub(crate) mod memory;
 pub(crate) mod process;
 pub(crate) mod signal;

@@ -11,7 +11,7 @@ pub(crate) fn launch(_launch: &Launch<'_>) -> io::Result<Child> {
 }
 
 #[derive(Debug)]
-pub(crate) struct Child(Never);
+pub(crate) struct Child(pub(super) Never);
 
 impl Child {
     pub(crate) fn pid(&self) -> u32 {

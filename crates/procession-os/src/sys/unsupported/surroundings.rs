@@ -5,6 +5,7 @@ use std::io;
 
 use super::{Never, refused};
 use crate::handle::{BorrowedHandle, Handle};
+use crate::surroundings::Limit;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Folder(Never);
@@ -25,6 +26,24 @@ pub(crate) fn lend(_handle: &Handle) -> BorrowedHandle<'_> {
 
 pub(crate) fn enter(_folder: Handle) -> io::Result<()> {
     refused("handles of folders")
+}
+
+pub(crate) fn limits() -> Vec<Limit> {
+    Vec::new()
+}
+
+pub(crate) fn set_limit(_index: u8, _limit: Limit) -> io::Result<()> {
+    refused("resource limits")
+}
+
+/// Whose process this is: nobody's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Owner;
+
+impl Owner {
+    pub(crate) fn current() -> Owner {
+        Owner
+    }
 }
 
 pub(crate) fn streams() -> (u8, Vec<BorrowedHandle<'static>>) {
