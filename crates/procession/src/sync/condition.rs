@@ -58,7 +58,7 @@ impl Condition {
     /// # Errors
     /// When the system is out of memory or descriptors.
     pub fn with_lock(lock: &Lock) -> Result<Self> {
-        let place = Place::new::<Condition>(CONDITION_BYTES)?;
+        let place = Place::new::<Waiters>(CONDITION_BYTES)?;
         Ok(Self::of(lock.clone(), place))
     }
 
@@ -85,10 +85,10 @@ impl Condition {
     }
 }
 
-/// The condition's own place, without the lock.
-struct Places(Place);
+/// Those who wait: what a condition is besides its lock, which may lie elsewhere.
+struct Waiters(Place);
 
-impl Object for Places {
+impl Object for Waiters {
     fn at_place(place: Place) -> std::result::Result<Self, String> {
         check_bytes(&place, CONDITION_BYTES)?;
         Ok(Self(place))
@@ -99,17 +99,17 @@ impl Object for Places {
     }
 }
 
-super::place::travels!(Places);
+super::place::travels!(Waiters);
 
 impl Serialize for Condition {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        (&self.lock, Places(self.place.clone())).serialize(serializer)
+        (&self.lock, Waiters(self.place.clone())).serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Condition {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        let (lock, Places(place)) = <(Lock, Places)>::deserialize(deserializer)?;
+        let (lock, Waiters(place)) = <(Lock, Waiters)>::deserialize(deserializer)?;
         Ok(Self::of(lock, place))
     }
 }
