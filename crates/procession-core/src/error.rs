@@ -20,6 +20,23 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Clone)]
 pub struct Error {
     fault: Arc<Fault>,
+    /// What was called, if it is known.
+    call: Option<Arc<Call>>,
+}
+
+/// A call as errors name it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Call {
+    function: Cow<'static, str>,
+    /// Which item of a map it was for.
+    item: Option<u64>,
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`", self.function)?;
+        self.item.map_or(Ok(()), |item| write!(f, " of item {item}"))
+    }
 }
 
 /// A worker as errors name it.
@@ -130,7 +147,31 @@ pub(crate) enum Fault {
 impl Error {
     #[cold]
     pub(crate) fn new(fault: Fault) -> Self {
-        Self { fault: Arc::new(fault) }
+        Self { fault: Arc::new(fault), call: None }
+    }
+
+    /// The error of a call of this function: of a map's item of this index, if it is one.
+    #[must_use]
+    #[cold]
+    pub fn of_call(mut self, function: impl Into<Cow<'static, str>>, item: Option<u64>) -> Self {
+        self.call = Some(Arc::new(Call { function: function.into(), item }));
+        self
+    }
+
+    /// The function that was called, by the name that its type has; `None` where it was not the call that
+    /// failed.
+    pub fn function(&self) -> Option<&str> {
+        self.call.as_deref().map(|call| &*call.function)
+    }
+
+    /// Index of the item that the call was for, in the order in which the map was given its items.
+    pub fn item(&self) -> Option<u64> {
+        self.call.as_deref().and_then(|call| call.item)
+    }
+
+    /// What was called, or words for it.
+    fn called(&self, otherwise: &'static str) -> Called<'_> {
+        Called { call: self.call.as_deref(), otherwise }
     }
 
     /// Arguments, a function or a result that cannot cross to another process.
@@ -313,10 +354,26 @@ impl Error {
     }
 }
 
+/// What was called, or words for it.
+struct Called<'a> {
+    call: Option<&'a Call>,
+    otherwise: &'static str,
+}
+
+impl fmt::Display for Called<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.call {
+            Some(call) => write!(f, "{call}"),
+            None => f.write_str(self.otherwise),
+        }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.fault {
             Fault::Panicked { worker, report } => {
+                self.call.as_ref().map_or(Ok(()), |call| write!(f, "{call} "))?;
                 write!(f, "panicked")?;
                 if let Some(worker) = worker {
                     write!(f, " on {worker}")?;
@@ -327,26 +384,32 @@ impl fmt::Display for Error {
                 write!(f, ": {}", report.message)
             }
             Fault::WorkerLost { worker, exit, why } => {
-                write!(f, "the worker died while it ran this task: {worker} ended with {exit}")?;
+                let called = self.called("this task");
+                write!(f, "the worker died while it ran {called}: {worker} ended with {exit}")?;
                 match why {
                     Some(why) => write!(f, " ({why})"),
                     None => worker.cause_of(*exit).map_or(Ok(()), |cause| write!(f, "{cause}")),
                 }
             }
-            Fault::Codec { message } => f.write_str(message),
+            Fault::Codec { message } => {
+                self.call.as_ref().map_or(Ok(()), |call| write!(f, "{call}: "))?;
+                f.write_str(message)
+            }
             Fault::Terminated => write!(f, "the pool was terminated before the task was done"),
             Fault::Closed => write!(f, "the pool is closed and takes no more tasks"),
             Fault::TimedOut { what } => write!(f, "{what} timed out"),
             Fault::Overdue { worker, limit } => {
-                write!(f, "the task took longer than its limit of {limit:?} on {worker}")
+                let called = self.called("the task");
+                write!(f, "{called} took longer than its limit of {limit:?} on {worker}")
             }
             Fault::Cancelled { worker: None } => {
                 write!(f, "the task was cancelled before it had begun")
             }
             Fault::Cancelled { worker: Some(worker) } => {
+                let called = self.called("the task");
                 write!(
                     f,
-                    "the task was cancelled while it ran on {worker}, which was killed for it"
+                    "{called} was cancelled while it ran on {worker}, which was killed for it"
                 )
             }
             Fault::Broken { why, worker, exit, cause } => {

@@ -41,6 +41,9 @@ pub trait Face: Sync {
     /// As [`call`](Self::call), for the call whose arguments were taken last. The calls after it are
     /// still to be made.
     fn call_each(&self, code: Code, calls: &mut dyn Calls<'_>) -> Result<(), CallError>;
+
+    /// What people call the function; `None` when the reference is none of this image's.
+    fn name(&self, code: Code) -> Option<&'static str>;
 }
 
 /// The calls of a chunk; their results go into an output that lives for `'o`.
@@ -60,6 +63,11 @@ static FACE: OnceLock<&'static dyn Face> = OnceLock::new();
 /// Installs the program's face; later calls change nothing.
 pub fn install(face: &'static dyn Face) {
     FACE.get_or_init(|| face);
+}
+
+/// What people call a function.
+pub(crate) fn name_of(code: Code) -> &'static str {
+    FACE.get().and_then(|face| face.name(code)).unwrap_or("a function without a name")
 }
 
 /// The program's face.

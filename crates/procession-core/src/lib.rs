@@ -15,6 +15,7 @@ pub mod message;
 pub mod payload;
 pub mod pool;
 pub mod process;
+pub mod report;
 mod rest;
 pub mod start;
 pub mod task;

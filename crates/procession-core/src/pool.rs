@@ -22,9 +22,11 @@ mod slot;
 mod stats;
 mod supervisor;
 mod wait;
+mod workers;
 
 pub(crate) use collect::{failure_of, no_room, payload_of};
 pub use config::{Config, Initializer};
 pub use handle::Pool;
 pub use stats::Stats;
 pub use wait::{Waitable, Whole};
+pub use workers::{TaskInfo, WorkerInfo, WorkerState};

@@ -31,8 +31,10 @@ mod queue;
 mod sleep;
 mod task;
 mod worker;
+mod workers;
 
 pub use chunk::Delivery;
 pub use engine::{Config, Initializer};
 pub use handle::{Gatherer, Threads};
 pub use outcome::{Deliveries, Goal, Outcome, poll, stop_polling, wait_until};
+pub use workers::Name;

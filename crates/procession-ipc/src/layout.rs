@@ -20,6 +20,7 @@
 //! | response tail | 64 | parent, each look; the leader's wait word |
 //! | request head | 128 | parent, when the ring looks full or a lane idle |
 //! | progress position, progress | 136, 144 | parent, after a death |
+//! | since | 152 | parent, when somebody asks what the worker does |
 //! | urgent | 192 | the supervisor's wait word |
 //! | worker asleep, space wanted | 200, 208 | parent, after each publication |
 //! | claim words | 1024.. | both, compare-and-swap |
@@ -28,7 +29,7 @@
 /// First eight bytes of segment A.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"procesn1");
 /// Version of this layout.
-pub const VERSION: u64 = 1;
+pub const VERSION: u64 = 2;
 
 /// Bytes of a ring slot: a frame fills one or more of them. A cache line.
 pub const SLOT_BYTES: usize = 64;
@@ -87,6 +88,8 @@ pub mod b {
     pub const PROGRESS_AT: usize = 136;
     /// Finished items and their bytes in the part under construction.
     pub const PROGRESS: usize = 144;
+    /// Since when the worker does what it does, by the [clock](procession_os::clock) that both read alike.
+    pub const SINCE: usize = 152;
     /// The claim words.
     pub const CLAIMS: usize = 1024;
     /// Start of the response ring.
@@ -104,6 +107,7 @@ const _: () = {
     assert!(a::BULK_RELEASED + BULK_MAX * 4 <= a::DATA);
     assert!(b::CLAIMS + WINDOW_MAX * 8 <= b::DATA);
     assert!(a::BELL_REQUEST.is_multiple_of(8) && b::PROGRESS.is_multiple_of(8));
+    assert!(b::SINCE.is_multiple_of(8));
     assert!(a::DATA.is_multiple_of(SLOT_BYTES) && b::DATA.is_multiple_of(SLOT_BYTES));
     // What is published before and after the reader looked is told apart; one of the halves shows.
     assert!(2 * CROWDED_SLOTS + 2 * super::frame::slots_for(INLINE_BYTES_MAX) <= RESPONSE_SLOTS);

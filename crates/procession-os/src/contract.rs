@@ -20,7 +20,7 @@ macro_rules! owes_nothing {
         #[test]
         fn $function() {
             use crate::$sys::{
-                control, copy, exit_watch, frozen, heap, image, leash, life, limits, memory,
+                clock, control, copy, exit_watch, frozen, heap, image, leash, life, limits, memory,
                 process, signal, surroundings, wait,
             };
 
@@ -49,6 +49,8 @@ macro_rules! owes_nothing {
             let _: fn(Words<'_>, Option<Duration>) -> bool = wait::wait_any;
             let _: fn(&AtomicU32) = wait::wake_one;
             let _: fn(&AtomicU32) = wait::wake_all;
+
+            let _: fn() -> u64 = clock::coarse_ns;
 
             use control::Control;
             type Receive =
@@ -133,6 +135,8 @@ macro_rules! owes_nothing {
             let _: [i32; 2] = [signal::KILL, signal::TERMINATE];
             let _: fn(i32) -> Option<(&'static str, &'static str)> = signal::name_and_meaning;
             let _: fn() -> io::Result<()> = signal::prepare_worker;
+            let _: fn(i32) -> io::Result<signal::Arrivals> = signal::Arrivals::of;
+            let _: fn(&mut signal::Arrivals) = signal::Arrivals::wait;
 
             fn shared<T: Send + Sync + std::fmt::Debug>() {}
             shared::<memory::Memory>();

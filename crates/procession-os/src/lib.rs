@@ -11,6 +11,7 @@
 //! | [`frozen`] | shared memory that never changes again |
 //! | [`heap`] | private memory in large blocks, at less cost |
 //! | [`wait`] | sleeping on a word and waking its sleepers, across processes |
+//! | [`clock`] | a clock that all processes read alike, at next to no cost |
 //! | [`control`] | whole messages with handles attached, between parent and worker |
 //! | [`process`] | launching a worker, signalling it, collecting its status |
 //! | [`life`] | words in shared memory that tell whether the process that holds them lives |
@@ -21,7 +22,7 @@
 //! | [`surroundings`] | environment, working folder, streams and resource limits, for a copy of an older process |
 //! | [`exit_watch`] | one thread that learns of the end of many workers |
 //! | [`image`] | which executable is this, and does an address belong to its code |
-//! | [`signal`] | names of signals, and the dispositions a worker wants |
+//! | [`signal`] | names of signals, the dispositions a worker wants, and waiting for one |
 //! | [`handle`] | the system's owned and borrowed handles |
 //! | [`early`] | running a function before `main` |
 //!
@@ -39,6 +40,7 @@
 //! | `frozen` | `Frozen` | `Frozen::{create, accept, as_slice, handle}`; `Frozen` unmaps on drop |
 //! | `heap` | | `will_be_filled`, `keep_freed_blocks`, `has_room` |
 //! | `wait` | | `WORDS_MAX`, `wait`, `wait_any`, `wake_one`, `wake_all` |
+//! | `clock` | | `coarse_ns` |
 //! | `control` | `Control` | `Control::{pair, send, recv, wait, handle, from_handle, inherit_token, from_inherited}` |
 //! | `process` | `Child` | `launch`, `bind_life_to_parent`, `set_name`, `parent_pid`, `exit_now`, `Child::{pid, signal, wait, try_reap}` |
 //! | `leash` | `Hold` | `pair`, `lend`, `wear` |
@@ -48,13 +50,14 @@
 //! | `surroundings` | `Folder`, `Owner` | `Folder::current`, `Owner::current`, `open_folder`, `lend`, `enter`, `streams`, `replace_stream`, `limits`, `set_limit`, `bytes_of`, `string_of`, `set_variables` |
 //! | `exit_watch` | `Watcher` | `Watcher::{new, add, add_control, remove, remove_control, wait, wake}` |
 //! | `image` | | `image_of` |
-//! | `signal` | | `KILL`, `TERMINATE`, `name_and_meaning`, `prepare_worker` |
+//! | `signal` | `Arrivals` | `KILL`, `TERMINATE`, `name_and_meaning`, `prepare_worker`, `Arrivals::{of, wait}` |
 //!
 //! # Forced fallback
 //!
 //! `--cfg procession_force_portable_wait` replaces the wait words of any platform by the polling
 //! ones of `sys/unsupported/wait.rs`, so that they run on a developer's machine too.
 
+pub mod clock;
 pub mod control;
 pub mod copy;
 pub mod early;

@@ -37,3 +37,26 @@ pub fn describe(number: i32) -> String {
 pub fn prepare_worker() -> io::Result<()> {
     sys::signal::prepare_worker()
 }
+
+/// The arrivals of a signal, for a thread that waits for them. What the program does with the signal it goes
+/// on to do, too; but it is no longer ended by it.
+#[derive(Debug)]
+#[must_use]
+pub struct Arrivals(sys::signal::Arrivals);
+
+impl Arrivals {
+    /// Those of the signal with this number, from now on.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`io::ErrorKind::InvalidInput`] for a number that no signal has, and for a signal that cannot
+    /// be waited for, or after which a program cannot go on; and when the system is out of descriptors.
+    pub fn of(number: i32) -> io::Result<Arrivals> {
+        sys::signal::Arrivals::of(number).map(Arrivals)
+    }
+
+    /// Waits for the next; several that arrive at once may be seen as one.
+    pub fn wait(&mut self) {
+        self.0.wait();
+    }
+}

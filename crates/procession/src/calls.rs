@@ -12,7 +12,9 @@ use crate::thread_pool::Owner;
 use procession_core::face::Code;
 use procession_core::payload::Output;
 use procession_core::task::Terms;
+use procession_core::threads::Name;
 use procession_core::{Error, Result};
+use std::any::type_name;
 use std::time::Duration;
 
 /// A pool's calls, with options of their own: what [`Pool::chunksize`], [`Pool::task_timeout`] and
@@ -98,7 +100,7 @@ impl Calls<'_> {
             Layout::Processes(core) => core,
             Layout::Threads(Owner(threads)) => {
                 let outcome = match self.refusal_on_threads() {
-                    None => threads.submit(move || function.call(args)),
+                    None => threads.submit(type_name::<F>, move || function.call(args)),
                     Some(error) => threads.refuse(error),
                 };
                 return AsyncResult::on_threads(threads, outcome);
@@ -161,7 +163,12 @@ impl Calls<'_> {
                     return Err(error);
                 }
                 let call = move |args| function.call(args);
-                let results = threads.map(call, self.chunk, items.into_iter(), true);
+                let results = threads.map(
+                    (type_name::<F> as Name, call),
+                    self.chunk,
+                    items.into_iter(),
+                    true,
+                );
                 AsyncResult::on_threads(threads, results).get()
             }
         }
@@ -181,7 +188,12 @@ impl Calls<'_> {
                 let outcome = match self.refusal_on_threads() {
                     None => {
                         let call = move |args| function.call(args);
-                        threads.map(call, self.chunk, items.into_iter(), false)
+                        threads.map(
+                            (type_name::<F> as Name, call),
+                            self.chunk,
+                            items.into_iter(),
+                            false,
+                        )
                     }
                     Some(error) => threads.refuse(error),
                 };
@@ -246,7 +258,8 @@ impl Calls<'_> {
             }
             Layout::Threads(Owner(threads)) => {
                 let call = move |args| function.call(args);
-                let mut stream = Stream::on_threads(threads, call, self.chunk, items);
+                let mut stream =
+                    Stream::on_threads(threads, (type_name::<F>, call), self.chunk, items);
                 if let Some(error) = self.refusal_on_threads() {
                     stream.refuse(error, true);
                 }

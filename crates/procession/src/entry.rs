@@ -17,7 +17,8 @@
 //!    before it runs anything, and refuses otherwise. The same image has the same function at the
 //!    same distance.
 //! 3. Only the parent sends distances, over a segment that nobody else can write. A child trusts its
-//!    parent: who starts a program decides what it does. The parent never resolves one.
+//!    parent: who starts a program decides what it does. The parent resolves only those that it made
+//!    itself, to tell their names.
 //! 4. As a last line, a distance that does not land in the image's executable segments is refused.
 //!
 //! # Why summoning the function's value is sound
@@ -54,6 +55,8 @@ enum Work<'a, 'i, 'o> {
     One(&'a mut Input<'i>, &'a mut Output<'o>),
     /// The calls of a chunk.
     Each(&'a mut dyn Calls<'o>),
+    /// None: only to tell the function's name.
+    Name(&'a mut &'static str),
 }
 
 /// Runs the functions of this program's image.
@@ -79,6 +82,12 @@ impl Face for RustFace {
         calls: &mut dyn Calls<'_>,
     ) -> std::result::Result<(), CallError> {
         Ok(resolve(code)?(Work::Each(calls))?)
+    }
+
+    fn name(&self, code: Code) -> Option<&'static str> {
+        let mut name = "";
+        resolve(code).ok()?(Work::Name(&mut name)).ok()?;
+        Some(name)
     }
 }
 
@@ -160,6 +169,10 @@ where
             }
             Ok(())
         }
+        Work::Name(name) => {
+            *name = type_name::<F>();
+            Ok(())
+        }
     }
 }
 
@@ -168,6 +181,10 @@ fn run_forked(work: Work<'_, '_, '_>) -> std::result::Result<(), CodecError> {
     match work {
         Work::One(_, output) => forked::run_next(output),
         Work::Each(_) => Err(CodecError::unknown_function()),
+        Work::Name(name) => {
+            *name = "a closure";
+            Ok(())
+        }
     }
 }
 

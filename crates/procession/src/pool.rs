@@ -8,7 +8,7 @@ use crate::imap::{Imap, ImapUnordered};
 use crate::target::{Returned, Target};
 use crate::thread_pool::{Owner, ThreadPool};
 use procession_core::Result;
-use procession_core::pool::{Pool as Core, Stats};
+use procession_core::pool::{Pool as Core, Stats, WorkerInfo};
 use procession_core::task::Terms;
 use std::time::Duration;
 
@@ -289,6 +289,51 @@ impl Pool {
         match &self.layout {
             Layout::Processes(core) => core.stats(),
             Layout::Threads(Owner(threads)) => threads.stats(),
+        }
+    }
+
+    /// What each worker is and does at this moment: process by process and, where they have several, thread
+    /// by thread.
+    ///
+    /// Asks nobody, so it answers however busy or stuck the workers are.
+    ///
+    /// ```
+    /// use procession::{Pool, WorkerState};
+    ///
+    /// fn nap() {
+    ///     std::thread::sleep(std::time::Duration::from_secs(60));
+    /// }
+    ///
+    /// #[procession::main]
+    /// fn main() -> procession::Result<()> {
+    ///     let pool = Pool::new(2)?;
+    ///     let naps = pool.apply_async(nap, ());
+    ///     let napper = loop {
+    ///         let workers = pool.workers();
+    ///         if let Some(worker) = workers.iter().find(|worker| worker.task.is_some()) {
+    ///             break worker.clone();
+    ///         }
+    ///     };
+    ///     assert_eq!(napper.state, WorkerState::Running);
+    ///     assert!(napper.task.is_some_and(|task| task.function.ends_with("nap")));
+    ///     assert!(naps.cancel_running());
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn workers(&self) -> Vec<WorkerInfo> {
+        match &self.layout {
+            Layout::Processes(core) => core.worker_infos(),
+            Layout::Threads(Owner(threads)) => threads.worker_infos(),
+        }
+    }
+
+    /// The same as text, a line for each worker, under one that tells what the pool has done and has to do.
+    /// [`report`](crate::report()) tells it of all pools, and
+    /// [`report_on_signal`](crate::report_on_signal) whenever somebody asks from outside.
+    pub fn report(&self) -> String {
+        match &self.layout {
+            Layout::Processes(core) => core.report(),
+            Layout::Threads(Owner(threads)) => threads.report(),
         }
     }
 

@@ -6,7 +6,7 @@ use crate::target::Returned;
 use procession_core::face::Code;
 use procession_core::pool::Pool;
 use procession_core::task::{Batch, Terms};
-use procession_core::threads::{self, Deliveries, Delivery, Gatherer, Threads};
+use procession_core::threads::{self, Deliveries, Delivery, Gatherer, Name, Threads};
 use procession_core::{Error, Result};
 use std::collections::VecDeque;
 use std::marker::PhantomData;
@@ -180,7 +180,12 @@ impl<I: Iterator, R> Stream<I, R> {
     }
 
     /// A map on threads.
-    pub(crate) fn on_threads<F>(pool: &Threads, function: F, chunk: Option<usize>, items: I) -> Self
+    pub(crate) fn on_threads<F>(
+        pool: &Threads,
+        named: (Name, F),
+        chunk: Option<usize>,
+        items: I,
+    ) -> Self
     where
         F: Fn(I::Item) -> R + Send + Sync + 'static,
         I::Item: Send + 'static,
@@ -188,7 +193,7 @@ impl<I: Iterator, R> Stream<I, R> {
     {
         let work = OnThreads {
             pool: pool.clone(),
-            batch: pool.stream(function, chunk),
+            batch: pool.stream(named, chunk),
             gatherer: Gatherer::default(),
         };
         Self::new(Box::new(work), chunk, items)

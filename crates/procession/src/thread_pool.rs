@@ -5,8 +5,9 @@ use crate::call::{Call, CallMany};
 use crate::imap::{Imap, ImapUnordered};
 use crate::stream::Stream;
 use procession_core::Result;
-use procession_core::pool::Stats;
-use procession_core::threads::{Config, Initializer, Threads};
+use procession_core::pool::{Stats, WorkerInfo};
+use procession_core::threads::{Config, Initializer, Name, Threads};
+use std::any::type_name;
 use std::sync::Arc;
 
 /// Threads of this process that take tasks and give results back.
@@ -118,7 +119,7 @@ impl ThreadPool {
         A: Send + 'static,
     {
         {
-            let outcome = self.threads().submit(move || function.call_once(args));
+            let outcome = self.threads().submit(type_name::<F>, move || function.call_once(args));
             AsyncResult::on_threads(self.threads(), outcome)
         }
     }
@@ -240,6 +241,16 @@ impl ThreadPool {
     pub fn stats(&self) -> Stats {
         self.threads().stats()
     }
+
+    /// What each thread does at this moment; as [`Pool::workers`](crate::Pool::workers).
+    pub fn workers(&self) -> Vec<WorkerInfo> {
+        self.threads().worker_infos()
+    }
+
+    /// The same as text; as [`Pool::report`](crate::Pool::report).
+    pub fn report(&self) -> String {
+        self.threads().report()
+    }
 }
 
 /// A pool of threads whose maps use chunks of a fixed size; see [`ThreadPool::chunksize`].
@@ -250,6 +261,33 @@ pub struct ThreadChunked<'a> {
 }
 
 impl ThreadChunked<'_> {
+    fn map_named<F, T, R, I>(
+        &self,
+        named: (Name, F),
+        items: I,
+        in_step: bool,
+    ) -> AsyncResult<Vec<R>>
+    where
+        F: Fn(T) -> R + Send + Sync + 'static,
+        T: Send + 'static,
+        R: Send + 'static,
+        I: IntoIterator<Item = T>,
+    {
+        let results = self.pool.map(named, self.items, items.into_iter(), in_step);
+        AsyncResult::on_threads(self.pool, results)
+    }
+
+    fn stream<F, T, R, I>(&self, function: F, items: I) -> Stream<I::IntoIter, R>
+    where
+        F: Fn(T) -> R + Send + Sync + 'static,
+        T: Send + 'static,
+        R: Send + 'static,
+        I: IntoIterator<Item = T>,
+    {
+        let named = (type_name::<F> as Name, function);
+        Stream::on_threads(self.pool, named, self.items, items.into_iter())
+    }
+
     /// As [`ThreadPool::map`].
     ///
     /// # Errors
@@ -261,8 +299,7 @@ impl ThreadChunked<'_> {
         R: Send + 'static,
         I: IntoIterator<Item = T>,
     {
-        let results = self.pool.map(function, self.items, items.into_iter(), true);
-        AsyncResult::on_threads(self.pool, results).get()
+        self.map_named((type_name::<F>, function), items, true).get()
     }
 
     /// As [`ThreadPool::map_async`].
@@ -273,8 +310,7 @@ impl ThreadChunked<'_> {
         R: Send + 'static,
         I: IntoIterator<Item = T>,
     {
-        let results = self.pool.map(function, self.items, items.into_iter(), false);
-        AsyncResult::on_threads(self.pool, results)
+        self.map_named((type_name::<F>, function), items, false)
     }
 
     /// As [`ThreadPool::starmap`].
@@ -288,7 +324,8 @@ impl ThreadChunked<'_> {
         A: Send + 'static,
         I: IntoIterator<Item = A>,
     {
-        self.map(move |args| function.call_again(args), items)
+        let call = move |args| function.call_again(args);
+        self.map_named((type_name::<F>, call), items, true).get()
     }
 
     /// As [`ThreadPool::starmap_async`].
@@ -299,7 +336,8 @@ impl ThreadChunked<'_> {
         A: Send + 'static,
         I: IntoIterator<Item = A>,
     {
-        self.map_async(move |args| function.call_again(args), items)
+        let call = move |args| function.call_again(args);
+        self.map_named((type_name::<F>, call), items, false)
     }
 
     /// As [`ThreadPool::imap`].
@@ -310,7 +348,7 @@ impl ThreadChunked<'_> {
         R: Send + 'static,
         I: IntoIterator<Item = T>,
     {
-        Imap::new(Stream::on_threads(self.pool, function, self.items, items.into_iter()))
+        Imap::new(self.stream(function, items))
     }
 
     /// As [`ThreadPool::imap_unordered`].
@@ -321,7 +359,7 @@ impl ThreadChunked<'_> {
         R: Send + 'static,
         I: IntoIterator<Item = T>,
     {
-        ImapUnordered::new(Stream::on_threads(self.pool, function, self.items, items.into_iter()))
+        ImapUnordered::new(self.stream(function, items))
     }
 }
 

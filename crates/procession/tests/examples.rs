@@ -213,6 +213,14 @@ fn give_up_says_what_it_gave_up() {
 }
 
 #[test]
+fn stuck_names_the_item_that_hangs() {
+    let run = run("stuck", &[]);
+    let named = run.lines.iter().filter(|line| line.contains("stuck::work of item 2"));
+    assert_eq!(named.count(), 1, "{:#?}", run.lines);
+    assert!(run.last().contains("cancelled"), "{:?}", run.last());
+}
+
+#[test]
 fn share_sends_its_data_once_to_each_worker() {
     let run = run("share", &[]);
     let totals: Vec<_> =

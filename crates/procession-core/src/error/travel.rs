@@ -1,22 +1,24 @@
 //! How errors travel: a task may return one, as it came to it.
 
-use super::{Error, Fault};
+use super::{Call, Error, Fault};
 use procession_os::process::Exit;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::io;
+use std::sync::Arc;
 
 /// Most causes of causes that travel: more come from no program, only from bytes made to nest.
 const CAUSES_MAX: usize = 8;
 
 impl Serialize for Error {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.fault.serialize(serializer)
+        (&*self.fault, self.call.as_deref()).serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Error {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let error = Self::new(Fault::deserialize(deserializer)?);
+        let (fault, call) = <(Fault, Option<Call>)>::deserialize(deserializer)?;
+        let error = Self { fault: Arc::new(fault), call: call.map(Arc::new) };
         if std::iter::successors(Some(&error), |error| error.cause()).count() > CAUSES_MAX {
             return Err(serde::de::Error::custom("an error with too many causes"));
         }
@@ -98,11 +100,14 @@ mod tests {
     fn an_error_says_the_same_at_the_other_end() {
         let of_the_system = Error::system("cannot", io::Error::from_raw_os_error(12));
         let said = Error::system("cannot", io::Error::other("for a reason"));
-        for error in [Error::timed_out("the wait"), broken(Some(of_the_system)), said] {
+        let of_an_item = Error::codec("too long").of_call("parse", Some(7));
+        assert_eq!((of_an_item.function(), of_an_item.item()), (Some("parse"), Some(7)));
+        for error in [Error::timed_out("the wait"), broken(Some(of_the_system)), said, of_an_item] {
             let came = travelled(&error);
             assert_eq!(came.to_string(), error.to_string());
             assert_eq!(came.is_timed_out(), error.is_timed_out());
             assert_eq!((came.pid(), came.signal()), (error.pid(), error.signal()));
+            assert_eq!((came.function(), came.item()), (error.function(), error.item()));
         }
     }
 

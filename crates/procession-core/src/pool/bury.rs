@@ -9,6 +9,7 @@ use super::shared::{Exited, Shared};
 use super::slot::{Flight, Live, Load, Phase, Request, Slot, Span, Target, load_of};
 use crate::attachment::Attachments;
 use crate::error::{Error, Fault, WorkerId};
+use crate::face;
 use crate::message::{Role, request};
 use crate::payload::{BulkSource, Bytes, Loans};
 use crate::rest;
@@ -174,7 +175,7 @@ impl Shared {
         for index in team.clone() {
             let slot = &mut inner.slots[index];
             let Some(live) = slot.live.take() else { continue };
-            slot.phase = Phase::Gone;
+            slot.enter(Phase::Gone);
             let worker = live.process.id().clone();
             let killed_for = slot.killed_for.map(str::to_owned);
             let why = killed_for.or_else(|| live.process.refusal());
@@ -315,7 +316,8 @@ impl Shared {
             match target {
                 Target::Start => {}
                 Target::Task(cell) if begun && !cell.may_try_again() => {
-                    inner.settle(&cell, Err(death.error()));
+                    let error = death.error().of_call(face::name_of(flight.code), None);
+                    inner.settle(&cell, Err(error));
                 }
                 Target::Chunk(span) if begun => {
                     // A worker writes but one part, and that of its first unfinished request.
@@ -379,7 +381,7 @@ fn settle_chunk(
     let done = match progress {
         Some(Progress { items, bytes }) if u64::from(items) <= left => {
             let what = (u64::from(items), &bytes[..], &flight.attachments);
-            deliver_unfinished(inner, &span, &death.worker, what)
+            deliver_unfinished(inner, &span, (&death.worker, flight.code), what)
         }
         _ => 0,
     };
@@ -388,6 +390,8 @@ fn settle_chunk(
         return Vec::new();
     }
     let died_at = span.next() + done;
+    let function = face::name_of(flight.code);
+    let of_item = |error: Error| error.of_call(function, Some(died_at));
     let mut chunk = flight.items_from(lane, &span, died_at);
     let died = chunk.split_first();
     let request = |chunk, attempts_before| {
@@ -398,13 +402,13 @@ fn settle_chunk(
     if span.overdue.contains(&died_at) {
         // It has its outcome.
     } else if span.batch.is_cancelled() {
-        let error = Error::new(Fault::Cancelled { worker: Some(death.worker.clone()) });
+        let error = of_item(Error::new(Fault::Cancelled { worker: Some(death.worker.clone()) }));
         inner.deliver(&span.batch, Delivery::Failed { first: died_at, count: 1, error });
     } else if span.attempts_before < span.batch.terms().retries {
         inner.stats.retried += 1;
         elsewhere.push(request(died, span.attempts_before + 1));
     } else {
-        let error = death.error();
+        let error = of_item(death.error());
         inner.deliver(&span.batch, Delivery::Failed { first: died_at, count: 1, error });
     }
     if chunk.count > 0 {

@@ -4,6 +4,7 @@ use super::inner::{Inner, Work};
 use super::shared::Shared;
 use super::slot::{Flight, Request, Target};
 use crate::error::{Error, Fault};
+use crate::face;
 use crate::task::{Batch, TaskCell};
 use std::sync::Arc;
 
@@ -30,12 +31,12 @@ impl Shared {
         let is_it = |flight: &Flight| matches!(&flight.target, Some(Target::Task(c)) if Arc::ptr_eq(c, cell));
         let place = find(inner, is_it).next();
         let mut is_cancelled = true;
-        match place.map(|(place, index)| (place, inner.slots[place].take_back(index))) {
+        match place.map(|(place, index)| (place, index, inner.slots[place].take_back(index))) {
             // It waits in the injector, and is dropped when it is its turn.
             None => inner.settle(cell, Err(cancelled())),
-            Some((_, Some(request))) => self.drop_cancelled(inner, request),
-            Some((place, None)) if running => cancel_begun(inner, place, cell),
-            Some((_, None)) => is_cancelled = false,
+            Some((.., Some(request))) => self.drop_cancelled(inner, request),
+            Some((place, index, None)) if running => cancel_begun(inner, place, index, cell),
+            Some((.., None)) => is_cancelled = false,
         }
         self.collect(inner);
         self.tell_leader(inner);
@@ -92,11 +93,13 @@ impl Shared {
     }
 }
 
-fn cancel_begun(inner: &mut Inner, place: usize, cell: &Arc<TaskCell>) {
+fn cancel_begun(inner: &mut Inner, place: usize, index: usize, cell: &Arc<TaskCell>) {
     let slot = &inner.slots[place];
+    let function = face::name_of(slot.flights[index].code);
     let process = slot.process;
     let worker = slot.live.as_ref().map(|live| live.process.id().clone());
-    inner.settle(cell, Err(Error::new(Fault::Cancelled { worker })));
+    let error = Error::new(Fault::Cancelled { worker }).of_call(function, None);
+    inner.settle(cell, Err(error));
     inner.kill_team(process, KILLED_FOR_CANCELLED);
 }
 

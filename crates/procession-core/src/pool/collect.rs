@@ -8,6 +8,7 @@ use super::shared::Shared;
 use super::slot::{Phase, Slot, Span, Target};
 use crate::attachment::Attachments;
 use crate::error::{Error, WorkerId};
+use crate::face::{self, Code};
 use crate::message::{PanicReport, Record, response, status};
 use crate::payload::{BulkSource, Bytes, SMALL_BYTES, Value};
 use crate::rest;
@@ -171,7 +172,7 @@ fn ready(inner: &mut Inner, index: usize) -> Checked<()> {
         _ => return Err(Nonsense("ready without having been started")),
     }
     if matches!(slot.phase, Phase::Starting(_)) {
-        slot.phase = Phase::Ready;
+        slot.enter(Phase::Ready);
     }
     slot.ready_at = Some(rest::now());
     inner.failed_starts.reset();
@@ -246,6 +247,7 @@ fn done(inner: &mut Inner, index: usize, header: &Header, payload: Bytes) -> Che
         return Err(Nonsense("an outcome of a request that has none to come"));
     }
     let Some(Target::Task(cell)) = flight.target.take() else { unreachable!("matched above") };
+    let code = flight.code;
     let attachments = std::mem::take(&mut flight.attachments);
     slot.unfinished -= 1;
     slot.done += 1;
@@ -255,7 +257,7 @@ fn done(inner: &mut Inner, index: usize, header: &Header, payload: Bytes) -> Che
         let worker = slot.live.as_ref().map(|live| live.process.id().clone());
         match failure(worker, header.word, &payload) {
             Ok(error) => {
-                inner.settle(&cell, Err(error));
+                inner.settle(&cell, Err(error.of_call(face::name_of(code), None)));
                 return Ok(());
             }
             Err(untaken) => Err(untaken),
@@ -293,7 +295,7 @@ fn part(inner: &mut Inner, index: usize, header: &Header, payload: Bytes) -> Che
         return Err(Nonsense("a part of a request that is no chunk"));
     };
     let (batch, kept) = (span.batch.clone(), flight.attachments.clone());
-    let (from, left) = (span.next(), span.count - span.delivered);
+    let (from, left, code) = (span.next(), span.count - span.delivered, flight.code);
     let overdue = span.overdue.clone();
     if header.word == 0 || header.word > left {
         return Err(Nonsense("a part with more items than its chunk"));
@@ -313,7 +315,7 @@ fn part(inner: &mut Inner, index: usize, header: &Header, payload: Bytes) -> Che
             Deliveries::One(Delivery::Item { index: from, value })
         }
     } else {
-        split_records(worker.as_ref(), (from, header.word), payload, &kept, &overdue)?
+        split_records((worker.as_ref(), code), (from, header.word), payload, &kept, &overdue)?
     };
     batch.measure(header.word, header.extra);
     slot.done += header.word;
@@ -350,10 +352,13 @@ impl Deliveries {
     }
 }
 
+/// Which worker has run something, and the function that it was.
+type By<'a> = (Option<&'a WorkerId>, Code);
+
 /// Checks a part's records (the first item's index, how many) and turns them into deliveries: runs of
 /// values, and failures. Those that are overdue have their outcome.
 fn split_records(
-    worker: Option<&WorkerId>,
+    by: By<'_>,
     (first, count): (u64, u64),
     payload: Bytes,
     kept: &Attachments,
@@ -372,12 +377,12 @@ fn split_records(
         let kept = kept.clone();
         return Ok(Deliveries::One(Delivery::Part { first, count, records: payload, kept }));
     }
-    split_failures(worker, (first, count), &payload, kept, overdue).map(Deliveries::Many)
+    split_failures(by, (first, count), &payload, kept, overdue).map(Deliveries::Many)
 }
 
 /// The deliveries of a part, known to be whole, in which not all is values to be delivered.
 fn split_failures(
-    worker: Option<&WorkerId>,
+    (worker, code): By<'_>,
     (first, count): (u64, u64),
     payload: &[u8],
     kept: &Attachments,
@@ -397,6 +402,7 @@ fn split_failures(
         push_run(&mut deliveries, run_first, index, records, kept);
         if !is_overdue {
             let error = failure(worker.cloned(), record.status, record.bytes)?;
+            let error = error.of_call(face::name_of(code), Some(index));
             deliveries.push(Delivery::Failed { first: index, count: 1, error });
         }
         (run, run_first) = (rest, index + 1);
@@ -423,11 +429,11 @@ fn push_run(
 pub(super) fn deliver_unfinished(
     inner: &mut Inner,
     span: &Span,
-    worker: &WorkerId,
+    (worker, code): (&WorkerId, Code),
     (items, payload, kept): (u64, &[u8], &Attachments),
 ) -> u64 {
     let payload = Bytes::from_slice(payload);
-    match split_records(Some(worker), (span.next(), items), payload, kept, &span.overdue) {
+    match split_records((Some(worker), code), (span.next(), items), payload, kept, &span.overdue) {
         Ok(deliveries) => {
             deliveries.hand_over(inner, &span.batch);
             items

@@ -9,11 +9,12 @@ use crate::attachment::Attachments;
 use crate::error::{Error, Result};
 use crate::face::Code;
 use crate::payload::Output;
+use crate::report;
 use crate::start::{Processes, Snapshot, StartMethod, bootstrap};
 use crate::task::{Batch, TaskCell, Terms};
 use procession_os::own_thread::{self, OwnThread};
 use std::cell::RefCell;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::Waker;
 use std::time::Instant;
 
@@ -56,6 +57,8 @@ impl Pool {
         }
         let shared = Arc::new(Shared::new(config, Box::new(Processes)));
         let pool = Self { shared: shared.clone(), copies: bootstrap::copies() };
+        let reported: Weak<Shared> = Arc::downgrade(&shared);
+        report::register(reported);
         let launched = shared.launch_all(&mut shared.lock());
         let seen = shared.clone();
         let supervise = move |own: &mut OwnThread| supervisor::run(&seen, own);
@@ -208,7 +211,11 @@ impl Pool {
         }
     }
 
-    fn is_here(&self) -> bool {
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub(super) fn is_here(&self) -> bool {
         self.copies == bootstrap::copies()
     }
 

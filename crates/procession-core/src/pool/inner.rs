@@ -272,7 +272,7 @@ impl Inner {
         let team = self.team(process);
         for slot in &mut self.slots[team.clone()] {
             if slot.live.is_some() {
-                slot.phase = Phase::Stopping;
+                slot.enter(Phase::Stopping);
                 slot.killed_for = Some(why);
             }
         }

@@ -12,6 +12,7 @@ use super::inner::Inner;
 use super::shared::Shared;
 use super::slot::{Slot, Target};
 use crate::error::{Error, Fault};
+use crate::face;
 use crate::rest;
 use crate::task::Delivery;
 use std::time::{Duration, Instant};
@@ -50,12 +51,12 @@ fn look_of(limit: Duration) -> Duration {
 
 /// A call on a lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Call {
-    sequence: u64,
+pub(super) struct Call {
+    pub(super) sequence: u64,
     /// Which one of the request.
-    index: u64,
+    pub(super) index: u64,
     /// Whether the worker has begun it.
-    is_begun: bool,
+    pub(super) is_begun: bool,
 }
 
 impl Call {
@@ -70,7 +71,7 @@ impl Call {
 
 impl Slot {
     /// The call that the worker runs or should.
-    fn current_call(&self) -> Option<(Call, Option<Duration>)> {
+    pub(super) fn current_call(&self) -> Option<(Call, Option<Duration>)> {
         let live = self.live.as_ref().filter(|_| self.may_be_running())?;
         let (flight, target) = self
             .flights
@@ -173,18 +174,20 @@ impl Shared {
         let Some(live) = &slot.live else { return };
         live.lane.ask_to_stop(call.sequence, call.index);
         let worker = live.process.id().clone();
-        let error = Error::new(Fault::Overdue { worker, limit });
         let Some(flight) = slot.flight(call.sequence) else { return };
+        let function = face::name_of(flight.code);
+        let error = |item| Error::new(Fault::Overdue { worker, limit }).of_call(function, item);
         match &mut flight.target {
             Some(Target::Task(cell)) => {
                 let cell = cell.clone();
-                inner.settle(&cell, Err(error));
+                inner.settle(&cell, Err(error(None)));
             }
             Some(Target::Chunk(span)) if call.index < span.count => {
                 let (batch, first) = (span.batch.clone(), span.first + call.index);
                 // Had its time before, on a worker that is gone: it has its outcome.
                 let Err(place) = span.overdue.binary_search(&first) else { return };
                 span.overdue.insert(place, first);
+                let error = error(Some(first));
                 inner.deliver(&batch, Delivery::Failed { first, count: 1, error });
             }
             Some(Target::Chunk(_) | Target::Start) | None => {}

@@ -74,7 +74,7 @@ impl Shared {
         }
         if inner.slots[team.clone()].iter().any(|slot| slot.retires_at.is_some()) {
             for slot in &mut inner.slots[team.clone()] {
-                slot.phase = Phase::Retiring;
+                slot.enter(Phase::Retiring);
             }
             withdraw(inner, team.clone());
         } else if inner.tasks_left(process) > 0 {
@@ -97,7 +97,7 @@ impl Shared {
         // Without room it is told when it has stepped over what was taken back.
         let is_told = lead.tell_to_stop();
         for slot in &mut inner.slots[team] {
-            slot.phase = if is_told { Phase::Stopping } else { Phase::Retiring };
+            slot.enter(if is_told { Phase::Stopping } else { Phase::Retiring });
         }
     }
 }

@@ -12,7 +12,7 @@ use std::io;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::task::Waker;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A worker's end, as the launcher saw it.
 #[derive(Debug, Clone, Copy)]
@@ -142,6 +142,11 @@ impl Shared {
     /// Takes the pool's lock.
     pub(super) fn lock(&self) -> Locked<'_> {
         Locked { guard: Some(self.inner.lock()) }
+    }
+
+    /// As [`lock`](Self::lock), for at most so long.
+    pub(super) fn lock_within(&self, patience: Duration) -> Option<Locked<'_>> {
+        self.inner.try_lock_for(patience).map(|guard| Locked { guard: Some(guard) })
     }
 
     /// Lets the leader look again if something was settled behind its back.

@@ -53,7 +53,7 @@ impl Shared {
             self.fail_everything(&mut inner, &Error::new(Fault::Terminated));
         }
         for slot in inner.slots.iter_mut().filter(|slot| slot.live.is_some()) {
-            slot.phase = Phase::Stopping;
+            slot.enter(Phase::Stopping);
         }
         for live in inner.leads().filter_map(|slot| slot.live.as_ref()) {
             live.process.terminate();

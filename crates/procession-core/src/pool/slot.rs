@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::face::Code;
 use crate::message::request;
 use crate::payload::{Bytes, Loans};
+use crate::rest;
 use crate::start::WorkerProcess;
 use crate::task::{Batch, Chunk, TaskCell, Terms, UNBEGUN_MAX};
 use procession_ipc::bulk::{Bulk, REFERENCE_BYTES};
@@ -249,6 +250,8 @@ pub(super) struct Slot {
     pub(super) process: usize,
     pub(super) generation: u32,
     pub(super) phase: Phase,
+    /// Since when.
+    pub(super) phase_since: Instant,
     pub(super) live: Option<Live>,
     pub(super) flights: VecDeque<Flight>,
     /// Flights of tasks and chunks that have no outcome yet.
@@ -305,6 +308,7 @@ impl Slot {
             process,
             generation: 0,
             phase: Phase::Gone,
+            phase_since: rest::now(),
             live: None,
             flights: VecDeque::new(),
             unfinished: 0,
@@ -333,10 +337,18 @@ impl Slot {
         }
     }
 
+    /// The worker here goes over to another part of its life.
+    pub(super) fn enter(&mut self, phase: Phase) {
+        if self.phase != phase {
+            self.phase_since = rest::now();
+        }
+        self.phase = phase;
+    }
+
     /// Puts a fresh worker here.
     pub(super) fn settle_in(&mut self, live: Live, deadline: Instant) {
         debug_assert!(self.flights.is_empty());
-        self.phase = Phase::Starting(deadline);
+        self.enter(Phase::Starting(deadline));
         self.live = Some(live);
         self.unfinished = 0;
         self.said_hello = false;

@@ -26,6 +26,9 @@ pub(crate) trait Body: fmt::Debug + Send + Sync {
 
     /// Ends it without asking.
     fn kill(&self);
+
+    /// Its private memory at this moment, if the system tells.
+    fn memory_bytes(&self) -> Option<u64>;
 }
 
 /// Workers that are processes.

@@ -69,6 +69,10 @@ impl Body for Process {
         // If it is dead already the exit watch knows.
         let _ = self.child.kill();
     }
+
+    fn memory_bytes(&self) -> Option<u64> {
+        procession_os::limits::private_bytes_of(&self.child).ok().flatten()
+    }
 }
 
 /// A worker that is there.
@@ -218,6 +222,11 @@ impl WorkerProcess {
     /// Ends it without asking; its end is dealt with like any other.
     pub(crate) fn kill(&self) {
         self.body.kill();
+    }
+
+    /// Its private memory at this moment, if the system tells.
+    pub(crate) fn memory_bytes(&self) -> Option<u64> {
+        self.body.memory_bytes()
     }
 
     /// Makes sure that the worker has a bulk segment of ours; `false` when its channel is full or

@@ -6,6 +6,7 @@ use super::engine::{End, Engine, Failed};
 use super::outcome::{Deliveries, Goal, Outcome};
 use super::queue::Entry;
 use super::worker;
+use super::workers::Name;
 use crate::error::{Error, Fault, Result};
 use crate::task::{Guide, Subscribers};
 use parking_lot::{Mutex, MutexGuard};
@@ -22,6 +23,7 @@ pub(super) struct Batch<F, A, R> {
     /// The pool's id.
     pool: u64,
     threads: usize,
+    name: Name,
     function: F,
     inner: Mutex<Inner<A, R>>,
 }
@@ -118,7 +120,12 @@ where
     A: Send + 'static,
     R: Send + 'static,
 {
-    pub(super) fn new(engine: &Engine, function: F, chunk_items: Option<usize>) -> Self {
+    pub(super) fn new(
+        engine: &Engine,
+        name: Name,
+        function: F,
+        chunk_items: Option<usize>,
+    ) -> Self {
         let inner = Inner {
             items: VecDeque::new(),
             next: 0,
@@ -136,7 +143,8 @@ where
             has_failed: false,
             is_taken: false,
         };
-        Self { pool: engine.id, threads: engine.config.threads, function, inner: Mutex::new(inner) }
+        let (pool, threads) = (engine.id, engine.config.threads);
+        Self { pool, threads, name, function, inner: Mutex::new(inner) }
     }
 
     /// Puts the batch into the queue if it has to stand there.
@@ -179,7 +187,7 @@ where
             self.inner.lock().shared.push(chunk);
             self.clone().enqueue(engine);
         };
-        let made = chunk.run(engine, share, &self.function);
+        let made = chunk.run((engine, place), share, self.name, &self.function);
         self.count(engine, place, &made);
         let wakers = {
             let mut inner = self.inner.lock();

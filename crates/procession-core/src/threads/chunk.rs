@@ -1,6 +1,7 @@
 //! Some items of a map, and what came of them.
 
 use super::engine::Engine;
+use super::workers::Name;
 use crate::error::Error;
 use crate::worker::{as_thread_task, panic_hook};
 use std::fmt;
@@ -82,8 +83,9 @@ impl<A> Chunk<A> {
     /// pool has nothing to do meanwhile, `share` gets the back half of what is left.
     pub(super) fn run<R>(
         self,
-        engine: &Engine,
+        (engine, place): (&Engine, usize),
         share: impl Fn(Self),
+        name: Name,
         function: impl Fn(A) -> R,
     ) -> Made<R> {
         let mut running = Running {
@@ -94,12 +96,16 @@ impl<A> Chunk<A> {
             look_at: 0,
         };
         let mut deliveries = Vec::new();
+        let doing = engine.doing(place);
+        let outer = doing.set(Some(name));
         loop {
             let first = running.first + running.ran;
+            let first_item = running.first;
             let mut values = Vec::with_capacity(running.items.len());
             let mut run = || {
                 while let Some(item) = running.items.next() {
                     // Counted first: one that panics has run, too.
+                    doing.set_item(first_item + running.ran);
                     running.ran += 1;
                     values.push(function(item));
                     if running.ran >= running.look_at && engine.sleep.has_idle() {
@@ -116,10 +122,12 @@ impl<A> Chunk<A> {
                 Err(report) => deliveries.push(Delivery::Failed {
                     first: running.first + running.ran - 1,
                     count: 1,
-                    error: Error::panicked(None, report),
+                    error: Error::panicked(None, report)
+                        .of_call(name(), Some(running.first + running.ran - 1)),
                 }),
             }
         }
+        doing.go_back_to(outer);
         Made { deliveries, ran: running.ran, took: running.start.elapsed() }
     }
 }

@@ -3,13 +3,15 @@
 use super::queue::{Entry, Queue};
 use super::sleep::Sleep;
 use super::worker;
+use super::workers::Doing;
 use crate::error::{Error, Fault, Result};
 use crate::pool::Stats;
+use crate::report;
 use crate::worker::panic_hook;
 use parking_lot::{Condvar, Mutex};
 use std::fmt;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering, fence};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::thread::JoinHandle;
 
 /// Failures that nobody has looked at are remembered up to this many.
@@ -118,6 +120,8 @@ pub(super) struct Engine {
     pub(super) config: Config,
     queue: Queue,
     pub(super) sleep: Sleep,
+    /// What each thread does.
+    doing: Box<[Padded<Doing>]>,
     door: Padded<Door>,
     phase: Padded<AtomicU8>,
     /// One for each thread, and one for all others.
@@ -128,7 +132,7 @@ pub(super) struct Engine {
     drained: Condvar,
     handles: Mutex<Vec<JoinHandle<()>>>,
     /// Threads that live.
-    live: Mutex<usize>,
+    pub(super) live: Mutex<usize>,
 }
 
 impl fmt::Debug for Engine {
@@ -159,6 +163,7 @@ impl Engine {
             config,
             queue: Queue::new(),
             sleep: Sleep::new(threads),
+            doing: (0..threads).map(|_| Padded::default()).collect(),
             door: Padded::default(),
             phase: Padded(AtomicU8::new(phase::RUN)),
             counts: (0..=threads).map(|_| Padded::default()).collect(),
@@ -169,6 +174,8 @@ impl Engine {
             handles: Mutex::default(),
             live: Mutex::default(),
         });
+        let reported: Weak<Self> = Arc::downgrade(&engine);
+        report::register(reported);
         for place in 0..threads {
             if let Err(source) = engine.start_thread(place) {
                 engine.terminate();
@@ -265,6 +272,7 @@ impl Engine {
             }
             let has_work = || !self.queue.is_empty() || self.is_stopping();
             if !is_searching {
+                self.doing[place].0.set(None);
                 is_searching = self.sleep.begin_search();
             }
             if !(is_searching && spin.wait(has_work)) {
@@ -276,6 +284,27 @@ impl Engine {
 
     fn is_stopping(&self) -> bool {
         self.phase.0.load(Ordering::Relaxed) == phase::STOP
+    }
+
+    /// What the thread with this place does.
+    pub(super) fn doing(&self, place: usize) -> &Doing {
+        &self.doing[place].0
+    }
+
+    /// Tasks that the thread with this place has ended.
+    pub(super) fn ended(&self, place: usize) -> u64 {
+        let Padded(counts) = &self.counts[place];
+        counts.succeeded.load(Ordering::SeqCst) + counts.failed.load(Ordering::SeqCst)
+    }
+
+    /// What becomes of new tasks, in a word.
+    pub(super) fn state_word(&self) -> &'static str {
+        match self.state() {
+            OPEN => "open",
+            CLOSED => "closed",
+            TERMINATED => "terminated",
+            _ => "broken",
+        }
     }
 
     /// Counts ends of tasks. `place` is the thread's, or `None` for a thread of somebody else.

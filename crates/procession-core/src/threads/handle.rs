@@ -4,6 +4,7 @@ use super::batch::{AHEAD_ITEMS, Batch, Room, Whole};
 use super::engine::{Config, Engine};
 use super::outcome::{Deliveries, Outcome, wait_until};
 use super::task::Task;
+use super::workers::Name;
 use crate::error::{Error, Result};
 use crate::pool::Stats;
 use std::sync::Arc;
@@ -36,8 +37,8 @@ impl Threads {
         &self.engine
     }
 
-    /// Submits one call.
-    pub fn submit<F, R>(&self, call: F) -> Arc<dyn Outcome<R>>
+    /// Submits one call of a function of this name.
+    pub fn submit<F, R>(&self, name: Name, call: F) -> Arc<dyn Outcome<R>>
     where
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
@@ -47,7 +48,7 @@ impl Threads {
             drop(call);
             return self.refuse(error);
         }
-        let task = Arc::new(Task::new(self.engine.id, call));
+        let task = Arc::new(Task::new(self.engine.id, name, call));
         self.engine.push(task.clone());
         task
     }
@@ -62,11 +63,11 @@ impl Threads {
         Arc::new(Task::<fn() -> R, R>::settled(self.engine.id, Err(error)))
     }
 
-    /// A map that is fed with [`push`](Deliveries::push); `chunk_items` overrides the measured size
+    /// A map of a function of this name that is fed with [`push`](Deliveries::push); `chunk_items` overrides the measured size
     /// of its chunks.
     pub fn stream<F, A, R>(
         &self,
-        function: F,
+        (name, function): (Name, F),
         chunk_items: Option<usize>,
     ) -> Arc<dyn Deliveries<A, R>>
     where
@@ -74,14 +75,14 @@ impl Threads {
         A: Send + 'static,
         R: Send + 'static,
     {
-        Arc::new(Batch::new(&self.engine, function, chunk_items))
+        Arc::new(Batch::new(&self.engine, name, function, chunk_items))
     }
 
     /// A map of all items of an iterator. With `in_step` this waits whenever many items are ahead of
     /// the threads, for callers that wait for the results anyway.
     pub fn map<F, A, R>(
         &self,
-        function: F,
+        (name, function): (Name, F),
         chunk_items: Option<usize>,
         mut items: impl Iterator<Item = A>,
         in_step: bool,
@@ -91,7 +92,7 @@ impl Threads {
         A: Send + 'static,
         R: Send + 'static,
     {
-        let batch = Arc::new(Batch::new(&self.engine, function, chunk_items));
+        let batch = Arc::new(Batch::new(&self.engine, name, function, chunk_items));
         let room = Arc::new(Room(batch.clone()));
         let mut gatherer = Gatherer::default();
         // If the iterator panics, what was pushed need not run.

@@ -3,6 +3,7 @@
 use super::engine::{End, Engine, Failed};
 use super::outcome::{Goal, Outcome};
 use super::queue::Entry;
+use super::workers::Name;
 use super::{Threads, worker};
 use crate::error::{Error, Fault, Result};
 use crate::task::Subscribers;
@@ -17,6 +18,7 @@ use std::task::Waker;
 pub(super) struct Task<F, R> {
     /// The pool's id.
     pool: u64,
+    name: Name,
     done: AtomicBool,
     looked_at: AtomicBool,
     inner: Mutex<Inner<F, R>>,
@@ -42,18 +44,19 @@ where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
 {
-    pub(super) fn new(pool: u64, call: F) -> Self {
-        Self::at(pool, Stage::Waiting(call), false)
+    pub(super) fn new(pool: u64, name: Name, call: F) -> Self {
+        Self::at(pool, name, Stage::Waiting(call), false)
     }
 
     /// One whose outcome is known already.
     pub(super) fn settled(pool: u64, outcome: Result<R>) -> Self {
-        Self::at(pool, Stage::Over(outcome), true)
+        Self::at(pool, std::any::type_name::<F>, Stage::Over(outcome), true)
     }
 
-    fn at(pool: u64, stage: Stage<F, R>, done: bool) -> Self {
+    fn at(pool: u64, name: Name, stage: Stage<F, R>, done: bool) -> Self {
         Self {
             pool,
+            name,
             done: AtomicBool::new(done),
             looked_at: AtomicBool::new(false),
             inner: Mutex::new(Inner { stage, subscribers: Subscribers::default() }),
@@ -94,7 +97,11 @@ where
     /// Runs it, unless somebody was faster.
     fn run_here(self: Arc<Self>, engine: &Engine, worker: usize) -> bool {
         let Some(call) = self.begin() else { return false };
-        let outcome = match as_thread_task(|| panic_hook::catch(call)) {
+        let doing = engine.doing(worker);
+        let outer = doing.set(Some(self.name));
+        let returned = as_thread_task(|| panic_hook::catch(call));
+        doing.go_back_to(outer);
+        let outcome = match returned {
             Ok(value) => {
                 engine.count(Some(worker), End::Succeeded, 1);
                 Ok(value)
@@ -103,7 +110,7 @@ where
                 // Before it is counted: who joins looks for failures when all is counted.
                 engine.remember(self.clone());
                 engine.count(Some(worker), End::Failed, 1);
-                Err(Error::panicked(None, report))
+                Err(Error::panicked(None, report).of_call((self.name)(), None))
             }
         };
         self.settle(outcome);

@@ -98,6 +98,7 @@ impl<'w> Calls<'w> for Chunk<'w> {
             return None;
         }
         self.fitness.begin();
+        self.lane.note_turn();
         let index = self.count - self.left;
         self.left = self.left.checked_sub(1)?;
         let (sequence, attempts_before) = (self.results.sequence, self.attempts_before);

@@ -104,6 +104,7 @@ impl Worker {
         loop {
             if !self.lane.has_request() {
                 self.pace.pause();
+                self.lane.note_turn();
             }
             self.retire_if_unfit();
             let Ok(frame) = self.lane.next_request() else { exit_now(LANE_BROKEN) };
@@ -200,6 +201,7 @@ impl Worker {
 
     fn run_task(&mut self, frame: &Frame, payload: &[u8]) {
         self.bulk.collect(&self.lane);
+        self.lane.note_turn();
         self.pace.begin();
         let Header { sequence, extra, .. } = frame.header;
         let (_, attempts_before) = request::split_extra(extra);
@@ -235,6 +237,7 @@ impl Worker {
     }
 
     fn initialize(&mut self, frame: &Frame, payload: &[u8]) {
+        self.lane.note_turn();
         let ended = match self.call(frame, payload) {
             Ok(_) if !self.views.is_connected() => Err(Failure::Codec(CUT_OFF.to_owned())),
             ended => ended,

@@ -8,9 +8,11 @@ use crate::layout::{A_BYTES, B_BYTES, BULK_MAX, MAGIC, VERSION, a, b};
 use crate::primitive::{AtomicU32, Ordering};
 use crate::ring::{Consumer, Corrupt, Frame, Producer, Pushed};
 use crate::segment::Segment;
+use procession_os::clock;
 use procession_os::memory::Memory;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The parent's end of a lane.
 #[derive(Debug)]
@@ -254,6 +256,12 @@ impl ParentLane {
     pub fn finished_items(&self) -> u32 {
         let tail = self.responses.shown_tail();
         PROGRESS.read(&self.watch.peer, tail).map_or(0, |(items, _)| items)
+    }
+
+    /// How long the worker says that it has been doing what it does: running a call, or waiting for one.
+    pub fn busy_for(&self) -> Duration {
+        let since = self.watch.peer.word64(b::SINCE).load(Ordering::Relaxed);
+        Duration::from_nanos(clock::coarse_ns().saturating_sub(since))
     }
 
     /// After the worker's death and after the last response was taken: what it had finished of the

@@ -9,6 +9,7 @@ use crate::primitive::Ordering;
 use crate::ring::{Consumer, Corrupt, Frame, Part, Producer};
 use crate::segment::Segment;
 use crate::spin::Spin;
+use procession_os::clock;
 use procession_os::memory::{Access, Memory};
 use std::fmt;
 use std::io;
@@ -112,6 +113,13 @@ impl WorkerLane {
                 flag.sleep(&self.own, &self.peer, a::REQUEST_TAIL, seen, None);
             }
         }
+    }
+
+    /// Notes that the worker begins with something, or with nothing, now. For those who ask; it protects
+    /// nothing, so it is relaxed.
+    #[inline]
+    pub fn note_turn(&self) {
+        self.own.word64(b::SINCE).store(clock::coarse_ns(), Ordering::Relaxed);
     }
 
     /// Copies a request's payload out.

@@ -54,6 +54,10 @@ impl Body for Dangling {
         self.kill();
     }
 
+    fn memory_bytes(&self) -> Option<u64> {
+        None
+    }
+
     fn kill(&self) {
         self.0.store(true, Ordering::Relaxed);
     }

@@ -1,5 +1,6 @@
 //! Linux, from 5.4 on.
 
+pub(crate) mod clock;
 pub(crate) mod control;
 pub(crate) mod copy;
 mod descriptor;

@@ -1,5 +1,6 @@
 //! Signals by the kernel's numbers.
 
+use signal_hook::iterator::Signals;
 use std::io;
 use std::mem::MaybeUninit;
 use std::ptr;
@@ -125,5 +126,23 @@ pub(super) fn result_of(error: i32) -> io::Result<()> {
     match error {
         0 => Ok(()),
         error => Err(io::Error::from_raw_os_error(error)),
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Arrivals(Signals);
+
+impl Arrivals {
+    pub(crate) fn of(number: i32) -> io::Result<Arrivals> {
+        // The crate panics for these.
+        if name_and_meaning(number).is_none() || signal_hook::consts::FORBIDDEN.contains(&number) {
+            let what = format!("a program cannot wait for {}", crate::signal::describe(number));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+        }
+        Signals::new([number]).map(Arrivals)
+    }
+
+    pub(crate) fn wait(&mut self) {
+        self.0.wait().for_each(drop);
     }
 }

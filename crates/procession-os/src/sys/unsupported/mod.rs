@@ -2,6 +2,7 @@
 
 use std::io;
 
+pub(crate) mod clock;
 pub(crate) mod control;
 pub(crate) mod copy;
 pub(crate) mod exit_watch;
