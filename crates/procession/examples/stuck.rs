@@ -8,8 +8,10 @@ use std::time::Duration;
 
 fn work(item: u64) -> u64 {
     // One of them never ends.
-    while item == 2 {
-        sleep(Duration::from_secs(1));
+    if item == 2 {
+        loop {
+            sleep(Duration::from_secs(1));
+        }
     }
     sleep(Duration::from_millis(20));
     item
