@@ -2,6 +2,8 @@
 //!
 //! `kill -USR1` of its process id asks it again.
 
+#![expect(clippy::print_stdout, reason = "an example prints")]
+
 use procession::Pool;
 use std::thread::sleep;
 use std::time::Duration;
