@@ -18,6 +18,7 @@ pub mod frame;
 pub mod lane;
 pub mod layout;
 pub mod primitive;
+pub mod queue;
 pub mod ring;
 pub mod roster;
 pub mod segment;

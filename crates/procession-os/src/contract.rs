@@ -35,6 +35,7 @@ macro_rules! owes_nothing {
             let _: fn(&memory::Memory) -> BorrowedHandle<'_> = memory::Memory::handle;
             let _: fn(&memory::Mapping) -> *mut u8 = memory::Mapping::as_ptr;
             let _: fn(&memory::Mapping) -> usize = memory::Mapping::len;
+            let _: fn(&memory::Mapping, usize, usize) = memory::Mapping::give_back;
 
             use frozen::Frozen;
             type Fill<'a> = &'a mut dyn FnMut(&mut [u8]);

@@ -36,7 +36,7 @@
 //!
 //! | file | types | functions |
 //! |---|---|---|
-//! | `memory` | `Memory`, `Mapping` | `Memory::{create, accept, bytes, map, map_with_marks, handle}`, `Mapping::{as_ptr, len, has_marks}`; `Mapping` unmaps on drop |
+//! | `memory` | `Memory`, `Mapping` | `Memory::{create, accept, bytes, map, map_with_marks, handle}`, `Mapping::{as_ptr, len, give_back, has_marks}`; `Mapping` unmaps on drop |
 //! | `frozen` | `Frozen` | `Frozen::{create, accept, as_slice, handle}`; `Frozen` unmaps on drop |
 //! | `heap` | | `will_be_filled`, `keep_freed_blocks`, `has_room` |
 //! | `wait` | | `WORDS_MAX`, `wait`, `wait_any`, `wake_one`, `wake_all` |

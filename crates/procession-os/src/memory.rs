@@ -156,6 +156,19 @@ impl Mapping {
         self.access
     }
 
+    /// Gives `bytes` bytes from this offset on back to the system, which nobody uses now: they take no memory
+    /// until they are written again, and are zeros until then. Where the system cannot do that, they stay
+    /// as they are. Only whole pages go.
+    ///
+    /// # Panics
+    ///
+    /// Panics when the span is not inside of the view.
+    pub fn give_back(&self, offset: usize, bytes: usize) {
+        let end = offset.checked_add(bytes).expect("a span ends in the address space");
+        assert!(end <= self.len(), "a span that is not inside of the view");
+        self.sys.give_back(offset, bytes);
+    }
+
     /// Whether marks of life can be taken in it.
     #[must_use]
     pub fn has_marks(&self) -> bool {

@@ -199,6 +199,15 @@ impl Segment {
         Some(numbers)
     }
 
+    /// Gives the memory of a span of whole pages back to the system.
+    ///
+    /// # Panics
+    /// When the span is outside the segment.
+    pub fn give_back(&self, offset: usize, count: usize) {
+        let _span = self.span(offset, count);
+        self.mapping.give_back(offset, count);
+    }
+
     /// Sleeps while the word at `offset` holds `expected`; returns `false` on time-out. May return
     /// early: the caller looks again. Woken by [`wake`](Self::wake) of any process.
     pub fn wait(&self, offset: usize, expected: u32, timeout: Option<Duration>) -> bool {

@@ -27,6 +27,7 @@ mod tests;
 
 use crate::primitive::{AtomicU32, Ordering, spin_hint};
 use crate::roster::{Roster, Token};
+#[cfg(not(loom))]
 use procession_os::life;
 use std::io;
 use std::sync::Arc;

@@ -20,6 +20,6 @@ pub use semaphore::{SEMAPHORE_BYTES, Semaphore};
 use std::time::{Duration, Instant};
 
 /// The point in time after `timeout`; `None` if there is none, and so no end to the wait.
-fn deadline_after(timeout: Option<Duration>) -> Option<Instant> {
+pub(crate) fn deadline_after(timeout: Option<Duration>) -> Option<Instant> {
     timeout.and_then(|timeout| Instant::now().checked_add(timeout))
 }

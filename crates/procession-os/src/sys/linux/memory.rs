@@ -6,7 +6,7 @@ use std::ptr;
 
 use rustix::fs::{self, FsWord, MemfdFlags, SealFlags};
 use rustix::io::Errno;
-use rustix::mm::{self, MapFlags, ProtFlags};
+use rustix::mm::{self, Advice, MapFlags, ProtFlags};
 use rustix::param::page_size;
 use rustix::process::{Resource, getrlimit};
 
@@ -172,6 +172,20 @@ impl Mapping {
 
     pub(crate) fn has_marks(&self) -> bool {
         self.before > 0
+    }
+
+    pub(crate) fn give_back(&self, offset: usize, bytes: usize) {
+        let start = offset.next_multiple_of(page_size());
+        let end = (offset + bytes) / page_size() * page_size();
+        if end > start {
+            let start_address = self.start.wrapping_add(start);
+            // SAFETY: whole pages inside of the mapping. Others may write them at any time as it is; that
+            // they become zeros is one way more.
+            let given =
+                unsafe { mm::madvise(start_address.cast(), end - start, Advice::LinuxRemove) };
+            // Where it is not possible they stay.
+            let _ = given;
+        }
     }
 }
 

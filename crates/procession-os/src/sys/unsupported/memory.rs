@@ -51,6 +51,10 @@ impl Mapping {
         match self.0 {}
     }
 
+    pub(crate) fn give_back(&self, _offset: usize, _bytes: usize) {
+        match self.0 {}
+    }
+
     pub(crate) fn has_marks(&self) -> bool {
         match self.0 {}
     }

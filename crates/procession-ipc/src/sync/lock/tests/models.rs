@@ -1,5 +1,6 @@
 //! The lock under loom: who dies where.
 
+use crate::primitive::Ordering;
 use crate::roster::Roster;
 use crate::segment::{Segment, explore};
 use crate::sync::{Acquired, Lock};

@@ -1,0 +1,6 @@
+//! Items in order, whoever puts, takes and dies.
+
+#[cfg(loom)]
+mod models;
+#[cfg(not(loom))]
+mod real;
