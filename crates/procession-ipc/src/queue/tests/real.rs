@@ -228,7 +228,7 @@ fn whatever_is_written_over_it_nobody_hangs_or_panics() {
             let offset =
                 if random.below(3) == 0 { ENDS + 8 * random.below(3) as usize } else { offset };
             let ring = random.below(5);
-            let word = [random.next(), ring << 56 | random.below(1 << 20) / 8 * 8];
+            let word = [random.next(), (ring << 56) | (random.below(1 << 20) / 8 * 8)];
             queues[0].word64(offset).store(word[random.below(2) as usize], Ordering::Relaxed);
             let at = ROSTER_BYTES + QUEUE_BYTES + random.below(64 << 10) as usize / 8 * 8;
             queues[0].segment().copy_in(at, &word[0].to_le_bytes());
