@@ -1,5 +1,6 @@
 //! Counting what a process holds, to find what it leaves behind.
 
+use crate::children::children;
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// What this process holds: children, descriptors, shared segments, threads of pools.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leaks {
-    children: Vec<String>,
+    children: Vec<u32>,
     descriptors: usize,
     segments: usize,
     threads: usize,
@@ -18,35 +19,19 @@ pub struct Leaks {
 impl Leaks {
     /// Counts, where the system tells (`/proc`); elsewhere all counts are zero.
     pub fn count() -> Self {
-        let tasks: Vec<_> =
-            fs::read_dir("/proc/self/task").into_iter().flatten().flatten().collect();
-        let text = |name: &str| -> Vec<String> {
-            tasks
-                .iter()
-                .map(|t| fs::read_to_string(t.path().join(name)).unwrap_or_default())
-                .collect()
-        };
-        let children = text("children")
-            .iter()
-            .flat_map(|line| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
-            .collect();
+        let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+        let names = tasks.filter_map(|task| fs::read_to_string(task.path().join("comm")).ok());
         // The system keeps 15 bytes of a name.
-        let is_ours =
-            |name: &&String| ["procession-supe", "ThreadPoolWorke"].contains(&name.trim());
-        let threads = text("comm").iter().filter(is_ours).count();
+        let is_ours = |name: &String| ["procession-supe", "ThreadPoolWorke"].contains(&name.trim());
+        let threads = names.filter(is_ours).count();
         let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
         Self {
-            children,
+            children: children(),
             // Less the one that reads the folder.
             descriptors: fs::read_dir("/proc/self/fd").map_or(0, Iterator::count).saturating_sub(1),
             segments: maps.lines().filter(|line| line.contains("procession-")).count(),
             threads,
         }
-    }
-
-    /// Process ids of the children.
-    pub fn children(&self) -> Vec<i32> {
-        self.children.iter().filter_map(|pid| pid.parse().ok()).collect()
     }
 
     /// Waits a moment for things that end by themselves, then insists that nothing was added.

@@ -2,6 +2,7 @@
 //! programs (in `src/bin`) that are killed, interrupted or wrongly written on purpose.
 
 mod alarm;
+mod children;
 mod future;
 mod harness;
 pub mod hostile;
@@ -12,6 +13,7 @@ mod signals;
 mod watchdog;
 
 pub use alarm::{Alarm, leave_no_cores};
+pub use children::{children, is_alive, state_of};
 pub use future::block_on;
 pub use harness::{Harness, by, wait_for};
 pub use layout::Layout;

@@ -1,7 +1,7 @@
 //! Workers that are killed at random, and the deaths of whole programs.
 
 use procession::{Pool, Process, StartMethod};
-use procession_testing::{Harness, Random, send, trace, wait_for};
+use procession_testing::{Harness, Random, is_alive, send, trace, wait_for};
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -161,12 +161,6 @@ fn droppings(temporary: &Path) -> Vec<String> {
         .collect();
     names.sort();
     names
-}
-
-fn is_alive(pid: u32) -> bool {
-    // A zombie is dead; its parent is another's affair.
-    fs::read_to_string(format!("/proc/{pid}/stat"))
-        .is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or("").trim_start().starts_with('Z'))
 }
 
 /// A program in a process group of its own, which does not outlive its test.

@@ -1,8 +1,7 @@
 //! What children may rely on, by whichever method they were started, and what becomes of templates.
 
 use procession::{Error, Pool, Process, StartMethod};
-use procession_testing::{Harness, send, wait_for};
-use std::collections::HashSet;
+use procession_testing::{Harness, children, send, wait_for};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,17 +18,7 @@ fn parent_of(pid: u32) -> u32 {
 
 /// The templates of this process: children that are no workers.
 fn templates(workers: &[u32]) -> Vec<u32> {
-    let tasks = fs::read_dir("/proc/self/task").unwrap().flatten();
-    // A thread may be gone by now.
-    let children =
-        tasks.map(|task| fs::read_to_string(task.path().join("children")).unwrap_or_default());
-    let pids: HashSet<u32> = children
-        .collect::<String>()
-        .split_whitespace()
-        .map(|pid| pid.parse().unwrap())
-        .filter(|pid| !workers.contains(pid))
-        .collect();
-    pids.into_iter().collect()
+    children().into_iter().filter(|pid| !workers.contains(pid)).collect()
 }
 
 fn try_forked(processes: usize) -> procession::Result<Pool> {

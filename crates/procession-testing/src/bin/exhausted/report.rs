@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use procession_testing::wait_for;
+use procession_testing::{children, state_of, wait_for};
 
 static REPORT: OnceLock<File> = OnceLock::new();
 
@@ -46,18 +46,7 @@ pub(crate) fn require(what: &str, result: i32) {
 /// Checks that no child of this process is dead and has not been reaped.
 pub(crate) fn finish() {
     let limit = Duration::from_secs(10);
-    wait_for("every child was reaped", limit, || children().iter().all(|(_, state)| *state != 'Z'));
-}
-
-/// The children of this process and their states, where the system tells.
-pub(crate) fn children() -> Vec<(u32, char)> {
-    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
-    let read = |path: std::path::PathBuf| std::fs::read_to_string(path).unwrap_or_default();
-    let children: String = tasks.map(|task| read(task.path().join("children"))).collect();
-    let pids = children.split_whitespace().filter_map(|pid| pid.parse().ok());
-    let state_of = |pid: u32| {
-        let stat = read(format!("/proc/{pid}/stat").into());
-        Some((pid, stat.rsplit_once(") ")?.1.chars().next()?))
-    };
-    pids.filter_map(state_of).collect()
+    wait_for("every child was reaped", limit, || {
+        children().into_iter().all(|pid| state_of(pid) != Some('Z'))
+    });
 }

@@ -1,10 +1,10 @@
 //! Programs that are started, or have made themselves, in an unusual world.
 
 use crate::narrow::become_somebody;
-use crate::report::{children, require, say, skip};
+use crate::report::{require, say, skip};
 use crate::work::{PATIENCE, Turns};
 use procession::{Pool, StartMethod};
-use procession_testing::wait_for;
+use procession_testing::{children, wait_for};
 use std::ffi::CStr;
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -146,7 +146,7 @@ pub(crate) fn drop_rights(mut turns: Turns) {
     let users_of =
         |pid: &u32| fs::read_to_string(format!("/proc/{pid}/status")).map(|it| users_in(&it));
     wait_for("no child has more rights", PATIENCE, || {
-        let pids: Vec<u32> = children().into_iter().map(|(pid, _)| pid).collect();
+        let pids = children();
         pids.iter().filter_map(|pid| users_of(pid).ok()).all(|users| users == vec![user; 4])
     });
 }

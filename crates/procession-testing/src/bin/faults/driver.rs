@@ -9,7 +9,7 @@ use crate::marks::{Marks, folder_of};
 use crate::moments::play;
 use crate::rule::{Reason, impossible};
 use procession::{Process, StartMethod};
-use procession_testing::{Alarm, Leaks, leave_no_cores, send, wait_for};
+use procession_testing::{Alarm, Leaks, children, leave_no_cores, send, wait_for};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
@@ -102,7 +102,7 @@ pub(crate) fn run(options: &Options) -> bool {
 /// The launcher's thread and its descriptors are made once and stay, and so does the template until a
 /// case ends it.
 fn make_what_stays() {
-    if !Leaks::count().children().is_empty() {
+    if !children().is_empty() {
         return;
     }
     let mut first = Process::new(|| (), ()).start_method(StartMethod::ForkServer);
@@ -153,10 +153,8 @@ impl Tally {
 
 /// Ends the template, so that the next child's is a new one. No pool lives, so it is the only child.
 fn end_the_template() {
-    for pid in Leaks::count().children() {
-        send(pid, libc::SIGKILL);
+    for pid in children() {
+        send(pid as i32, libc::SIGKILL);
     }
-    wait_for("the template's end", Duration::from_secs(20), || {
-        Leaks::count().children().is_empty()
-    });
+    wait_for("the template's end", Duration::from_secs(20), || children().is_empty());
 }

@@ -7,7 +7,7 @@ use crate::early::Ambush;
 use crate::marks::{Mark, Marks};
 use crate::order::{Answer, Call, Cue, Order, obey};
 use procession::{AsyncResult, Error, Pool, PoolBuilder, Process, Result};
-use procession_testing::wait_for;
+use procession_testing::{state_of, wait_for};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -364,9 +364,7 @@ fn exits_as(fate: Fate, code: Option<i32>) -> bool {
 }
 
 fn is_stopped(pid: u32) -> bool {
-    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
-        stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'))
-    })
+    state_of(pid) == Some('T')
 }
 
 fn harmless(pool: &Pool, count: u64) -> Vec<AsyncResult<Answer>> {

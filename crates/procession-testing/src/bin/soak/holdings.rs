@@ -3,6 +3,7 @@
 
 #![allow(unsafe_code)]
 
+use procession_testing::children;
 use std::fmt;
 use std::fs;
 use std::time::{Duration, Instant};
@@ -40,10 +41,7 @@ impl Holdings {
         let private = rollup.lines().filter(|line| line.starts_with("Private_"));
         let maps = read("/proc/self/maps");
         let ours = maps.lines().filter(|line| line.contains("procession-"));
-        let tasks: Vec<_> =
-            fs::read_dir("/proc/self/task").into_iter().flatten().flatten().collect();
-        let children =
-            |path: &std::path::Path| read(path.join("children")).split_whitespace().count() as u64;
+        let tasks = fs::read_dir("/proc/self/task").into_iter().flatten();
         Self {
             private: private.map(kilobytes).sum::<u64>() * 1024,
             allocated,
@@ -51,8 +49,8 @@ impl Holdings {
             segments: ours.count() as u64,
             // Less the one that reads the folder.
             descriptors: fs::read_dir("/proc/self/fd").map_or(0, Iterator::count) as u64 - 1,
-            threads: tasks.len() as u64,
-            children: tasks.iter().map(|task| children(&task.path())).sum(),
+            threads: tasks.count() as u64,
+            children: children().len() as u64,
         }
     }
 
