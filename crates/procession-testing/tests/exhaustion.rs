@@ -6,75 +6,22 @@
 //! must be empty afterwards. Rows that this system does not permit are skipped, and say why.
 
 use procession::StartMethod;
-use procession_testing::{send, wait_for};
-use std::fs;
-use std::io::Read;
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use procession_testing::Program;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 const METHODS: [StartMethod; 3] = [StartMethod::Spawn, StartMethod::ForkServer, StartMethod::Fork];
 
 /// Longest time for a row, by far.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// A program in a group of its own, which is killed if it hangs.
-struct Program(Child);
-
-impl Program {
-    fn start(arguments: &[String]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_exhausted"));
-        command.args(arguments).process_group(0);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        Self(command.spawn().expect("a program starts"))
-    }
-
-    /// What it says, once it and all its children have ended.
-    fn finish(mut self, what: &str) -> String {
-        let mut pipe = self.0.stdout.take().expect("it is a pipe");
-        // It ends with the last process that has it.
-        let reader = std::thread::spawn(move || {
-            let mut said = Vec::new();
-            pipe.read_to_end(&mut said).map(|_| String::from_utf8_lossy(&said).into_owned())
-        });
-        let deadline = Instant::now() + LIMIT;
-        while !reader.is_finished() {
-            if Instant::now() >= deadline {
-                send(-(self.0.id() as i32), libc::SIGKILL);
-                panic!("{what} hangs: {:?}", reader.join());
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        let said = reader.join().expect("no panic").expect("it can be read");
-        let status = self.0.wait().expect("it has ended");
-        assert!(status.success(), "{what}: {status}: {said}");
-        let group = self.0.id();
-        // Who is dying takes a moment.
-        wait_for(&format!("{what}: nobody is left of the group {group}"), LIMIT, || {
-            members(group).is_empty()
-        });
-        said
-    }
-}
-
-/// The processes of a group that live.
-fn members(group: u32) -> Vec<String> {
-    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let stats = processes.filter_map(|it| fs::read_to_string(it.path().join("stat")).ok());
-    let is_member = |stat: &String| {
-        let mut fields = stat.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ');
-        let is_alive = fields.next().is_some_and(|state| !["Z", "X"].contains(&state));
-        is_alive && fields.nth(1) == Some(&*group.to_string())
-    };
-    stats.filter(is_member).collect()
-}
-
 /// Runs a row; gives how many of its turns worked, and how many were refused. Both are 0 if it was
 /// skipped.
 fn row(situation: &str, method: StartMethod, amount: u64) -> (usize, usize) {
     let what = format!("{situation}, {method}, {amount}");
     let arguments = [situation.to_owned(), method.to_string(), amount.to_string()];
-    let said = Program::start(&arguments).finish(&what);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_exhausted"));
+    let said = Program::start(command.args(arguments), Stdio::null()).finish(&what, LIMIT);
     if let Some(why) = said.lines().find_map(|line| line.strip_prefix("skipped: ")) {
         eprintln!("skipped: {what}: {why}");
         return (0, 0);
