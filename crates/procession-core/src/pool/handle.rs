@@ -151,29 +151,34 @@ impl Pool {
     /// As [`wait_until`](Self::wait_until).
     pub fn poll(&self, goal: &dyn Waitable, waker: &Waker) -> bool {
         assert!(self.is_here() || goal.is_over(), "{NOT_HERE}");
+        // Cloned before the lock is taken, and the one before dropped after it is given up.
+        let mut waker = Some(waker.clone());
         let mut inner = self.shared.lock();
-        match goal.subscribe_waker(waker) {
-            None => false,
-            Some(false) => true,
-            Some(true) => {
-                inner.pollers += 1;
-                // From now on the supervisor hears of every response; what is there already is
-                // taken here.
-                self.shared.arrange_bells(&mut inner);
-                self.shared.collect(&mut inner);
-                self.shared.tell_leader(&mut inner);
-                drop(inner);
-                !goal.is_over()
-            }
+        if !goal.swap_waker(&mut waker) {
+            return false;
         }
+        if waker.is_some() {
+            return true;
+        }
+        inner.pollers += 1;
+        // From now on the supervisor hears of every response; what is there already is taken here.
+        self.shared.arrange_bells(&mut inner);
+        self.shared.collect(&mut inner);
+        self.shared.tell_leader(&mut inner);
+        drop(inner);
+        !goal.is_over()
     }
 
     /// Takes [`poll`](Self::poll) back.
     pub fn stop_polling(&self, goal: &dyn Waitable) {
+        let mut waker = None;
         let mut inner = self.shared.lock();
-        if goal.unsubscribe_waker() {
+        goal.swap_waker(&mut waker);
+        if waker.is_some() {
             inner.pollers = inner.pollers.saturating_sub(1);
         }
+        drop(inner);
+        drop(waker);
     }
 
     /// How many processes the pool has, when all are there.

@@ -5,7 +5,7 @@ use super::slot::{Phase, Request, Slot, Target};
 use super::stats::Stats;
 use super::wait::Leadership;
 use crate::error::{Error, Fault};
-use crate::message::Retirement;
+use crate::message::{PanicReport, Retirement};
 use crate::task::{Batch, Delivery, Outcome, Settled, Subscribers, TaskCell};
 use procession_ipc::lane::LaneWatch;
 use std::collections::VecDeque;
@@ -213,6 +213,12 @@ impl Inner {
         let cell = Arc::new(TaskCell::settled(Err(error)));
         self.remember(Failure::Task(cell.clone()));
         cell
+    }
+
+    /// Remembers a panic that is no task's: of a waker that the user has handed in.
+    #[cold]
+    pub(super) fn remember_panic(&mut self, report: PanicReport) {
+        self.refuse(Error::panicked(None, report));
     }
 
     /// Gives a task its outcome, unless it has one.

@@ -3,8 +3,10 @@
 use super::config::Config;
 use super::inner::Inner;
 use super::slot::Load;
+use crate::message::PanicReport;
 use crate::payload::BulkSource;
 use crate::start::WorkerSource;
+use crate::worker::panic_hook;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use procession_ipc::bulk::{Bulk, BulkStore};
 use procession_os::process::Exit;
@@ -70,8 +72,10 @@ impl Locked<'_> {
     /// passed.
     pub(super) fn wait_until(&mut self, condition: &Condvar, deadline: Instant) -> bool {
         let guard = self.guard.as_mut().expect("held until dropped");
-        for waker in guard.due_wakers.drain(..).collect::<Vec<_>>() {
-            parking_lot::MutexGuard::unlocked(guard, || waker.wake());
+        while !guard.due_wakers.is_empty() {
+            let wakers = std::mem::take(&mut guard.due_wakers);
+            let panics = MutexGuard::unlocked(guard, || wake_all(wakers));
+            panics.into_iter().for_each(|panic| guard.remember_panic(panic));
         }
         condition.wait_until(guard, deadline).timed_out()
     }
@@ -96,11 +100,22 @@ impl Drop for Locked<'_> {
         if let Some(mut guard) = self.guard.take()
             && !guard.due_wakers.is_empty()
         {
+            let mutex = MutexGuard::mutex(&guard);
             let wakers = std::mem::take(&mut guard.due_wakers);
             drop(guard);
-            wakers.into_iter().for_each(Waker::wake);
+            let panics = wake_all(wakers);
+            if !panics.is_empty() {
+                let mut inner = mutex.lock();
+                panics.into_iter().for_each(|panic| inner.remember_panic(panic));
+            }
         }
     }
+}
+
+/// Wakes them all, with no lock held; gives how some have panicked. That is nothing to the thread that
+/// happens to wake them, and must not keep the others from being woken.
+fn wake_all(wakers: Vec<Waker>) -> Vec<PanicReport> {
+    wakers.into_iter().filter_map(|waker| panic_hook::catch(|| waker.wake()).err()).collect()
 }
 
 /// What the threads of a pool share.

@@ -35,19 +35,11 @@ pub trait Waitable {
         self.subscribe(&mut |subscribers| subscribers.remove_current_thread());
     }
 
-    /// Has the waker woken when it is over: `None` when it is over already, `Some(true)` when there
-    /// was no waker before.
-    fn subscribe_waker(&self, waker: &Waker) -> Option<bool> {
-        let mut is_first = false;
-        self.subscribe(&mut |subscribers| is_first = subscribers.set_waker(waker))
-            .then_some(is_first)
-    }
-
-    /// Forgets the waker; `true` when there was one.
-    fn unsubscribe_waker(&self) -> bool {
-        let mut had_one = false;
-        self.subscribe(&mut |subscribers| had_one = subscribers.remove_waker());
-        had_one
+    /// Has the waker, or none, woken when it is over, in the place of the one before, which is then here;
+    /// `false`, with nothing changed, when it is over already. What is here is dropped by the caller, with
+    /// no lock held: that runs the user's code.
+    fn swap_waker(&self, waker: &mut Option<Waker>) -> bool {
+        self.subscribe(&mut |subscribers| *waker = subscribers.replace_waker(waker.take()))
     }
 }
 

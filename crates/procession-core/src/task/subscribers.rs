@@ -38,23 +38,17 @@ impl Subscribers {
         }
     }
 
-    /// Sets the waker of the task that polls; `true` when there was none before.
-    pub(crate) fn set_waker(&mut self, waker: &Waker) -> bool {
-        match &mut self.0.get_or_insert_default().waker {
-            Some(known) => {
-                known.clone_from(waker);
-                false
-            }
-            none => {
-                *none = Some(waker.clone());
-                true
+    /// Puts the waker of the task that polls in the place of the one before, or none; gives that one.
+    ///
+    /// To clone a waker and to drop one is the user's code: neither is done here, under a lock.
+    #[must_use]
+    pub(crate) fn replace_waker(&mut self, waker: Option<Waker>) -> Option<Waker> {
+        match (&mut self.0, waker) {
+            (None, None) => None,
+            (present, waker) => {
+                std::mem::replace(&mut present.get_or_insert_default().waker, waker)
             }
         }
-    }
-
-    /// Forgets the waker.
-    pub(crate) fn remove_waker(&mut self) -> bool {
-        self.0.as_mut().is_some_and(|present| present.waker.take().is_some())
     }
 
     /// Unparks the threads; gives the waker, to be woken once no lock is held.

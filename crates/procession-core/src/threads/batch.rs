@@ -99,10 +99,6 @@ fn count_of<A>(chunks: &[Chunk<A>]) -> u64 {
     chunks.iter().map(|chunk| chunk.items.len() as u64).sum()
 }
 
-fn wake(wakers: [Option<Waker>; 2]) {
-    wakers.into_iter().flatten().for_each(Waker::wake);
-}
-
 impl<F, A, R> fmt::Debug for Batch<F, A, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = self.inner.lock();
@@ -195,7 +191,7 @@ where
             inner.deliver(made.deliveries);
             inner.wake()
         };
-        wake(wakers);
+        engine.wake(wakers.into_iter().flatten());
         true
     }
 
@@ -238,7 +234,7 @@ where
         engine.count(None, end, count_of(&uncut));
         let wakers = inner.wake();
         drop(inner);
-        wake(wakers);
+        engine.wake(wakers.into_iter().flatten());
         uncut
     }
 
@@ -259,7 +255,7 @@ where
             inner.sealed |= is_last;
             inner.is_done().then(|| inner.wake())
         };
-        wakers.into_iter().for_each(wake);
+        engine.wake(wakers.into_iter().flatten().flatten());
         self.enqueue(engine);
         Ok(())
     }
@@ -354,7 +350,7 @@ where
             pool.engine().count(None, End::Dropped, count_of(&uncut));
             (inner.wake(), uncut)
         };
-        wake(wakers);
+        pool.engine().wake(wakers.into_iter().flatten());
         drop(uncut);
     }
 }

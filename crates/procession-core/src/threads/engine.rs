@@ -12,6 +12,7 @@ use parking_lot::{Condvar, Mutex};
 use std::fmt;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering, fence};
 use std::sync::{Arc, OnceLock, Weak};
+use std::task::Waker;
 use std::thread::JoinHandle;
 
 /// Failures that nobody has looked at are remembered up to this many.
@@ -346,9 +347,11 @@ impl Engine {
 
     /// Remembers a failure for `join`.
     pub(super) fn remember(&self, failure: Arc<dyn Failed>) {
+        // What they hold is the user's, and is dropped with no lock held.
+        let mut seen = Vec::new();
         let mut failures = self.failures.lock();
         if failures.len() >= FAILURES_MAX {
-            failures.retain(|failure| failure.unseen_error().is_some());
+            seen.extend(failures.extract_if(.., |failure| failure.unseen_error().is_none()));
         }
         if failures.len() < FAILURES_MAX {
             failures.push(failure);
@@ -376,6 +379,16 @@ impl Engine {
     pub(super) fn drop_quietly<T>(&self, value: T) {
         if let Err(report) = panic_hook::catch(|| drop(value)) {
             self.remember_error(Error::panicked(None, report));
+        }
+    }
+
+    /// Wakes who polls, with no lock held. How one panics is nothing to the thread that happens to wake it,
+    /// and must not keep what is to come from being done.
+    pub(super) fn wake(&self, wakers: impl IntoIterator<Item = Waker>) {
+        for waker in wakers {
+            if let Err(report) = panic_hook::catch(|| waker.wake()) {
+                self.remember_error(Error::panicked(None, report));
+            }
         }
     }
 

@@ -94,14 +94,14 @@ fn park<G: Goal + ?Sized>(goal: &G, left: Option<Duration>) {
 
 /// Has `waker` woken when `goal` is over; `false` when it is over already.
 pub fn poll<G: Goal + ?Sized>(goal: &G, waker: &Waker) -> bool {
-    goal.subscribe(&mut |subscribers| {
-        subscribers.set_waker(waker);
-    })
+    // Cloned before the goal's lock is taken, and the one before dropped after it is given up.
+    let mut waker = Some(waker.clone());
+    goal.subscribe(&mut |subscribers| waker = subscribers.replace_waker(waker.take()))
 }
 
 /// Takes [`poll`] back.
 pub fn stop_polling<G: Goal + ?Sized>(goal: &G) {
-    goal.subscribe(&mut |subscribers| {
-        subscribers.remove_waker();
-    });
+    let mut waker = None;
+    goal.subscribe(&mut |subscribers| waker = subscribers.replace_waker(None));
+    drop(waker);
 }

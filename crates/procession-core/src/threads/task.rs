@@ -75,10 +75,8 @@ where
         }
     }
 
-    fn settle(&self, outcome: Result<R>) {
-        if let Some(waker) = self.store(outcome) {
-            waker.wake();
-        }
+    fn settle(&self, engine: &Engine, outcome: Result<R>) {
+        engine.wake(self.store(outcome));
     }
 
     /// Stores the outcome; gives the waker that is due.
@@ -113,7 +111,7 @@ where
                 Err(Error::panicked(None, report).of_call((self.name)(), None))
             }
         };
-        self.settle(outcome);
+        self.settle(engine, outcome);
         true
     }
 }
@@ -130,7 +128,7 @@ where
     fn refuse(&self, engine: &Engine, error: &Error) {
         let Some(call) = self.begin() else { return };
         engine.count(None, End::Failed, 1);
-        self.settle(Err(error.clone()));
+        self.settle(engine, Err(error.clone()));
         engine.drop_quietly(call);
     }
 }
@@ -203,8 +201,9 @@ where
         let Some(call) = self.begin() else { return false };
         let waker = self.store(Err(Error::new(Fault::Cancelled { worker: None })));
         pool.engine().count(None, End::Cancelled, 1);
-        // Counted before any code of users runs, on the thread of who cancels: a panic is its own.
-        waker.into_iter().for_each(Waker::wake);
+        // Counted before any code of users runs.
+        pool.engine().wake(waker);
+        // On the thread of who cancels: a panic is its own.
         drop(call);
         true
     }
