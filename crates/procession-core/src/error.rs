@@ -138,6 +138,11 @@ pub(crate) enum Fault {
     Usage {
         what: String,
     },
+    /// So many failures that nobody has looked at: more than one, and the first of them.
+    Unseen {
+        count: u64,
+        first: Vec<Error>,
+    },
     /// Of a barrier that so many were to come to.
     BrokenBarrier {
         parties: u32,
@@ -192,6 +197,42 @@ impl Error {
         Self::new(Fault::Usage { what: what.into() })
     }
 
+    /// So many failures, of which these are the first: none if there are none, and that one if there is but
+    /// one.
+    pub(crate) fn unseen(count: u64, mut first: Vec<Self>) -> Option<Self> {
+        match count {
+            0 => None,
+            1 => first.pop(),
+            _ => Some(Self::new(Fault::Unseen { count, first })),
+        }
+    }
+
+    /// What the methods speak of: of several failures the first.
+    fn fault(&self) -> &Fault {
+        match &*self.fault {
+            Fault::Unseen { first, .. } => first.first().map_or(&*self.fault, Self::fault),
+            fault => fault,
+        }
+    }
+
+    /// How many failures this is. One, but for what `Pool::join` returns: that is all that failed and nobody
+    /// has looked at, an item of a map being one. The other methods speak of the first of them.
+    pub fn failure_count(&self) -> u64 {
+        match &*self.fault {
+            Fault::Unseen { count, .. } => *count,
+            _ => 1,
+        }
+    }
+
+    /// The failures that this is, as [`failure_count`](Self::failure_count) counts them: the first eight
+    /// of them, each as it came; what failed several items at once is there once.
+    pub fn failures(&self) -> &[Self] {
+        match &*self.fault {
+            Fault::Unseen { first, .. } => first,
+            _ => std::slice::from_ref(self),
+        }
+    }
+
     /// A barrier at which nobody waits any more.
     #[cold]
     pub fn broken_barrier(parties: u32) -> Self {
@@ -201,7 +242,7 @@ impl Error {
     /// A barrier is broken: somebody waited too long at it, died there, or broke it on purpose; it stays so
     /// until it is reset.
     pub fn is_broken_barrier(&self) -> bool {
-        matches!(*self.fault, Fault::BrokenBarrier { .. })
+        matches!(self.fault(), Fault::BrokenBarrier { .. })
     }
 
     /// The operating system refused something.
@@ -224,61 +265,62 @@ impl Error {
 
     /// The task, or the initializer, panicked.
     pub fn is_panicked(&self) -> bool {
-        matches!(*self.fault, Fault::Panicked { .. }) || self.cause().is_some_and(Self::is_panicked)
+        matches!(self.fault(), Fault::Panicked { .. })
+            || self.cause().is_some_and(Self::is_panicked)
     }
 
     /// The worker died while it ran the task.
     pub fn is_worker_lost(&self) -> bool {
-        matches!(*self.fault, Fault::WorkerLost { .. })
+        matches!(self.fault(), Fault::WorkerLost { .. })
     }
 
     /// Time ran out: the wait's, or the task's. If it was the task's, this is its outcome, and the
     /// error names the [worker](Self::worker); after a wait of yours the task goes on.
     pub fn is_timed_out(&self) -> bool {
-        matches!(*self.fault, Fault::TimedOut { .. } | Fault::Overdue { .. })
+        matches!(self.fault(), Fault::TimedOut { .. } | Fault::Overdue { .. })
     }
 
     /// The task was cancelled.
     pub fn is_cancelled(&self) -> bool {
-        matches!(*self.fault, Fault::Cancelled { .. })
+        matches!(self.fault(), Fault::Cancelled { .. })
     }
 
     /// Arguments or result could not be encoded or decoded.
     pub fn is_codec(&self) -> bool {
-        matches!(*self.fault, Fault::Codec { .. })
+        matches!(self.fault(), Fault::Codec { .. })
     }
 
     /// The pool was terminated or dropped before the task was done.
     pub fn is_terminated(&self) -> bool {
-        matches!(*self.fault, Fault::Terminated)
+        matches!(self.fault(), Fault::Terminated)
     }
 
     /// The pool takes no more tasks.
     pub fn is_closed(&self) -> bool {
-        matches!(*self.fault, Fault::Closed)
+        matches!(self.fault(), Fault::Closed)
     }
 
     /// The pool cannot go on, or the process could not be started, for a reason that trying again does not
     /// mend: after three failed starts in a row (twelve, if they were killed by signals), or twelve
     /// workers in one place (forty-eight) that died within ten seconds with nothing to do.
     pub fn is_broken(&self) -> bool {
-        matches!(*self.fault, Fault::Broken { .. } | Fault::Dying { .. })
+        matches!(self.fault(), Fault::Broken { .. } | Fault::Dying { .. })
     }
 
     /// The worker sent what no worker of this build sends; it was killed.
     pub fn is_protocol(&self) -> bool {
-        matches!(*self.fault, Fault::Protocol { .. })
+        matches!(self.fault(), Fault::Protocol { .. })
     }
 
     fn cause(&self) -> Option<&Self> {
-        match &*self.fault {
+        match self.fault() {
             Fault::Broken { cause, .. } => cause.as_ref(),
             _ => None,
         }
     }
 
     fn worker_id(&self) -> Option<&WorkerId> {
-        match &*self.fault {
+        match self.fault() {
             Fault::Broken { worker: None, cause: Some(cause), .. } => cause.worker_id(),
             Fault::Panicked { worker, .. }
             | Fault::Broken { worker, .. }
@@ -302,7 +344,7 @@ impl Error {
     }
 
     fn exit(&self) -> Option<&Exit> {
-        match &*self.fault {
+        match self.fault() {
             Fault::WorkerLost { exit, .. } => Some(exit),
             Fault::Broken { exit, .. } => exit.as_ref(),
             Fault::Dying { exit, .. } => Some(exit),
@@ -332,7 +374,7 @@ impl Error {
     }
 
     fn report(&self) -> Option<&PanicReport> {
-        match &*self.fault {
+        match self.fault() {
             Fault::Panicked { report, .. } => Some(report),
             _ => self.cause().and_then(Self::report),
         }
@@ -442,6 +484,16 @@ impl fmt::Display for Error {
             }
             Fault::Refused { what } | Fault::Usage { what } => f.write_str(what),
             Fault::System { what, source } => write!(f, "{what}: {source}"),
+            Fault::Unseen { count, first } => {
+                write!(f, "{count} failures that nobody looked at")?;
+                for (index, error) in first.iter().enumerate() {
+                    write!(f, "{} {error}", if index == 0 { ":" } else { ";" })?;
+                }
+                match count.saturating_sub(first.len() as u64) {
+                    0 => Ok(()),
+                    more => write!(f, "; and {more} more"),
+                }
+            }
             Fault::BrokenBarrier { parties } => write!(
                 f,
                 "the barrier for {parties} is broken: somebody waited too long at it, died there, or \
@@ -464,7 +516,7 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &*self.fault {
+        match self.fault() {
             Fault::System { source, .. } => Some(source),
             Fault::Broken { cause: Some(cause), .. } => Some(cause),
             _ => None,

@@ -2,6 +2,7 @@
 
 mod batch;
 mod cell;
+mod failure;
 mod guide;
 mod subscribers;
 mod terms;
@@ -10,6 +11,8 @@ pub(crate) use batch::Chunk;
 pub use batch::{Batch, Delivery, Mention};
 pub use cell::TaskCell;
 pub(crate) use cell::{Settled, UNBEGUN_MAX};
+pub use failure::Failure;
+pub(crate) use failure::Failures;
 pub(crate) use guide::Guide;
 pub use subscribers::Subscribers;
 pub use terms::Terms;

@@ -202,7 +202,7 @@ impl Calls<'_> {
         };
         let later = match code::<F, A>() {
             Ok(code) => MapLater::start(core, code, (self.terms, self.chunk), items.into_iter()),
-            Err(error) => MapLater::refused(error),
+            Err(error) => MapLater::refused(core, error),
         };
         AsyncResult::new(core.clone(), Source::Map(Box::new(later)))
     }

@@ -1,5 +1,6 @@
 //! Maps whose results are taken one by one.
 
+use crate::map::Arrived;
 use crate::stream::Stream;
 use procession_core::Result;
 use std::collections::{BTreeMap, VecDeque};
@@ -9,7 +10,7 @@ use std::fmt;
 #[must_use = "the iterator feeds the workers as its results are taken"]
 pub struct Imap<I: Iterator, R> {
     stream: Stream<I, R>,
-    early: BTreeMap<u64, Result<R>>,
+    early: BTreeMap<u64, Arrived<R>>,
 }
 
 impl<I: Iterator, R> fmt::Debug for Imap<I, R> {
@@ -44,7 +45,7 @@ impl<I: Iterator, R> Iterator for Imap<I, R> {
             {}
             if let Some(result) = self.early.remove(&stream.taken()) {
                 stream.count_taken();
-                return Some(result);
+                return Some(result.map_err(|failure| failure.look()));
             }
             stream.wait();
         }
@@ -55,7 +56,7 @@ impl<I: Iterator, R> Iterator for Imap<I, R> {
 #[must_use = "the iterator feeds the workers as its results are taken"]
 pub struct ImapUnordered<I: Iterator, R> {
     stream: Stream<I, R>,
-    ready: VecDeque<Result<R>>,
+    ready: VecDeque<Arrived<R>>,
 }
 
 impl<I: Iterator, R> fmt::Debug for ImapUnordered<I, R> {
@@ -82,7 +83,7 @@ impl<I: Iterator, R> Iterator for ImapUnordered<I, R> {
             }
             if let Some(result) = self.ready.pop_front() {
                 stream.count_taken();
-                return Some(result);
+                return Some(result.map_err(|failure| failure.look()));
             }
             if stream.is_over() {
                 return None;

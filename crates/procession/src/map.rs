@@ -8,7 +8,7 @@ use procession_core::face::Code;
 use procession_core::message::Record;
 use procession_core::payload::{Input, Output};
 use procession_core::pool::{Pool, Whole};
-use procession_core::task::{Batch, Delivery, Mention, Terms};
+use procession_core::task::{Batch, Delivery, Failure, Mention, Terms};
 use procession_core::{Error, Result};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,23 +22,27 @@ const STEP_ITEMS: usize = 1024;
 /// Longest step of encoding, so that a slow iterator does not starve the workers.
 const STEP_TIME: Duration = Duration::from_micros(100);
 
+/// What came of an item, before somebody has looked at it.
+pub(crate) type Arrived<R> = std::result::Result<R, Arc<Failure>>;
+
 /// Calls `each` with index and result of every item that a delivery speaks of.
-pub(crate) fn unpack<R: Returned>(delivery: Delivery, mut each: impl FnMut(u64, Result<R>)) {
+pub(crate) fn unpack<R: Returned>(delivery: Delivery, mut each: impl FnMut(u64, Arrived<R>)) {
+    let decode = |input: &mut Input<'_>| codec::decode_result(input).map_err(Failure::new);
     match delivery {
         Delivery::Part { first, records, .. } => {
             let mut rest = &records[..];
             let mut index = first;
             while let Some(record) = Record::split_first(&mut rest) {
-                each(index, codec::decode_result(&mut Input::Slice(record.bytes)));
+                each(index, decode(&mut Input::Slice(record.bytes)));
                 index += 1;
             }
         }
         Delivery::Item { index, value } => {
-            each(index, codec::decode_result(&mut value.input()));
+            each(index, decode(&mut value.input()));
         }
-        Delivery::Failed { first, count, error } => {
+        Delivery::Failed { first, count, failure } => {
             for index in first..first + count {
-                each(index, Err(error.clone()));
+                each(index, Err(failure.clone()));
             }
         }
     }
@@ -201,7 +205,9 @@ impl<R: Returned> Results<R> {
     /// Takes in everything that was delivered.
     fn drain(&mut self, batch: &Batch) {
         while let Some(delivery) = batch.take_delivery() {
-            unpack(delivery, |index, result| self.put(index, result));
+            unpack(delivery, |index, result| {
+                self.put(index, result.map_err(|failure| failure.look()))
+            });
         }
     }
 
@@ -256,10 +262,13 @@ where
         while !feeder.is_done() && has_room() {
             if let Err(error) = feeder.step(pool, &batch, usize::MAX) {
                 pool.abandon(&batch);
+                // The map has failed, and its caller knows.
+                batch.look_at_all();
                 return Err(error);
             }
             results.drain(&batch);
             if let Some(error) = batch.given_up() {
+                batch.look_at_all();
                 return Err(error);
             }
         }
@@ -298,7 +307,8 @@ pub(crate) trait Gather<R> {
 pub(crate) struct MapLater<R> {
     batch: Arc<Batch>,
     results: Option<Results<R>>,
-    refused: Option<Error>,
+    /// Why it failed before all items were pushed, if it did.
+    refused: Option<Arc<Failure>>,
 }
 
 impl<R: Returned> MapLater<R> {
@@ -315,7 +325,7 @@ impl<R: Returned> MapLater<R> {
         while !feeder.is_done() {
             if let Err(error) = feeder.step(pool, &batch, usize::MAX) {
                 pool.abandon(&batch);
-                refused = Some(error);
+                refused = Some(pool.note(error));
                 break;
             }
             if batch.given_up().is_some() {
@@ -326,10 +336,10 @@ impl<R: Returned> MapLater<R> {
     }
 
     /// A map that failed before it could be started.
-    pub(crate) fn refused(error: Error) -> Self {
+    pub(crate) fn refused(pool: &Pool, error: Error) -> Self {
         let batch = Arc::new(Batch::new(0, Terms::default(), None));
         batch.seal();
-        Self { batch, results: Some(Results::new()), refused: Some(error) }
+        Self { batch, results: Some(Results::new()), refused: Some(pool.note(error)) }
     }
 }
 
@@ -339,13 +349,19 @@ impl<R: Returned> Gather<Vec<R>> for MapLater<R> {
     }
 
     fn succeeded(&self) -> bool {
+        if let Some(failure) = &self.refused {
+            failure.look();
+        }
+        self.batch.look_at_all();
         self.refused.is_none() && !self.batch.has_failed()
     }
 
     fn take(&mut self) -> Option<Result<Vec<R>>> {
         let mut results = self.results.take()?;
         results.drain(&self.batch);
-        let refused = self.refused.take().or_else(|| self.batch.given_up());
+        self.batch.look_at_all();
+        let refused = self.refused.as_ref().map(|failure| failure.look());
+        let refused = refused.or_else(|| self.batch.given_up());
         Some(refused.map_or_else(|| results.finish(), Err))
     }
 }

@@ -40,8 +40,8 @@ use std::time::Duration;
 ///
 /// # The end of a pool
 ///
-/// [`close`](Self::close) and [`join`](Self::join) let everything finish; `join` returns the first
-/// failure that nobody has looked at. [`terminate`](Self::terminate), and dropping the pool without
+/// [`close`](Self::close) and [`join`](Self::join) let everything finish; `join` returns the
+/// failures that nobody has looked at. [`terminate`](Self::terminate), and dropping the pool without
 /// a `join`, end it at once: unfinished tasks fail with [`Error::is_terminated`](crate::Error::is_terminated), and when the call
 /// returns the workers are gone.
 #[derive(Debug)]
@@ -265,8 +265,11 @@ impl Pool {
     /// taken stay where they are. Woken by the last of them.
     ///
     /// # Errors
-    /// The first failure that nobody has looked at, so that no error vanishes; why the pool is
-    /// broken, if it is; that it was not [closed](Self::close).
+    /// What failed and nobody has looked at, so that no error vanishes: tasks and items of maps whose result
+    /// was dropped or was not asked for, and submissions that were refused. If that is more than one, the
+    /// error is the first of them and has the [number](crate::Error::failure_count) and the first
+    /// [few](crate::Error::failures). What was cancelled or terminated does not count. Or why the pool is
+    /// broken, if it is; or that it was not [closed](Self::close).
     pub fn join(&self) -> Result<()> {
         match &self.layout {
             Layout::Processes(core) => core.join(),

@@ -1,11 +1,11 @@
 //! A map that is fed as its results are taken, in processes or on threads.
 
 use crate::args::Args;
-use crate::map::{Encoder, unpack};
+use crate::map::{Arrived, Encoder, unpack};
 use crate::target::Returned;
 use procession_core::face::Code;
 use procession_core::pool::Pool;
-use procession_core::task::{Batch, Terms};
+use procession_core::task::{Batch, Failure, Terms};
 use procession_core::threads::{self, Deliveries, Delivery, Gatherer, Name, Threads};
 use procession_core::{Error, Result};
 use std::collections::VecDeque;
@@ -32,7 +32,10 @@ trait Work<A, R>: Send + Sync {
 
     /// Takes what came back next: `each` gets index and result of every item in it. `false` when
     /// nothing is there.
-    fn take(&self, each: &mut dyn FnMut(u64, Result<R>)) -> bool;
+    fn take(&self, each: &mut dyn FnMut(u64, Arrived<R>)) -> bool;
+
+    /// Something that failed before it could be pushed.
+    fn note(&self, error: Error) -> Arc<Failure>;
 
     /// Waits until something has come back or nothing more will. Woken by that.
     fn wait(&self);
@@ -67,8 +70,10 @@ impl<A: Args, R: Returned> Work<A, R> for InProcesses<A, R> {
         let before = self.batch.pushed();
         let (is_last, result) = self.encoder.step(items, &self.pool, &self.batch, most);
         let count = self.batch.pushed() - before;
-        let given_up = if result.is_ok() { self.batch.given_up() } else { None };
+        let given_up = self.batch.given_up();
         let is_over = given_up.is_some();
+        // The items that were pushed have failed then; so an error is missing only if there was none.
+        let given_up = given_up.filter(|_| count == 0);
         Pushed { count, is_last, refused: result.err().or(given_up), is_over }
     }
 
@@ -80,7 +85,11 @@ impl<A: Args, R: Returned> Work<A, R> for InProcesses<A, R> {
         self.batch.item_ns()
     }
 
-    fn take(&self, each: &mut dyn FnMut(u64, Result<R>)) -> bool {
+    fn note(&self, error: Error) -> Arc<Failure> {
+        self.pool.note(error)
+    }
+
+    fn take(&self, each: &mut dyn FnMut(u64, Arrived<R>)) -> bool {
         let delivery = self.batch.take_delivery();
         delivery.map(|delivery| unpack(delivery, each)).is_some()
     }
@@ -107,7 +116,11 @@ impl<A, R> Work<A, R> for OnThreads<A, R> {
         let count = items.len() as u64;
         match self.batch.clone().push(&self.pool, items, is_last) {
             Ok(()) => Pushed { count, is_last, refused: None, is_over: false },
-            Err(error) => Pushed { count: 0, is_last, refused: Some(error), is_over: true },
+            // The items have failed; so an error is missing only if there was none.
+            Err(error) => {
+                let refused = Some(error).filter(|_| count == 0);
+                Pushed { count, is_last, refused, is_over: true }
+            }
         }
     }
 
@@ -119,14 +132,18 @@ impl<A, R> Work<A, R> for OnThreads<A, R> {
         self.batch.item_ns()
     }
 
-    fn take(&self, each: &mut dyn FnMut(u64, Result<R>)) -> bool {
+    fn note(&self, error: Error) -> Arc<Failure> {
+        self.pool.note(error)
+    }
+
+    fn take(&self, each: &mut dyn FnMut(u64, Arrived<R>)) -> bool {
         match self.batch.take_delivery() {
             None => return false,
             Some(Delivery::Part { first, values }) => {
                 (first..).zip(values).for_each(|(index, value)| each(index, Ok(value)));
             }
-            Some(Delivery::Failed { first, count, error }) => {
-                (first..first + count).for_each(|index| each(index, Err(error.clone())));
+            Some(Delivery::Failed { first, count, failure }) => {
+                (first..first + count).for_each(|index| each(index, Err(failure.clone())));
             }
         }
         true
@@ -150,7 +167,7 @@ pub(crate) struct Stream<I: Iterator, R> {
     pushed: u64,
     taken: u64,
     /// Items that could not be encoded: before which pushed item they stood, and why.
-    refused: VecDeque<(u64, Error)>,
+    refused: VecDeque<(u64, Arc<Failure>)>,
 }
 
 impl<I: Iterator, R> Stream<I, R> {
@@ -211,7 +228,7 @@ impl<I: Iterator, R> Stream<I, R> {
     }
 
     pub(crate) fn refuse(&mut self, error: Error, is_over: bool) {
-        self.refused.push_back((self.pushed, error));
+        self.refused.push_back((self.pushed, self.work.note(error)));
         if is_over {
             self.items = None;
         }
@@ -239,7 +256,7 @@ impl<I: Iterator, R> Stream<I, R> {
             let room = window - (self.pushed - self.taken);
             let pushed = self.work.push(items, room as usize);
             self.pushed += pushed.count;
-            if pushed.is_last {
+            if pushed.is_last || pushed.is_over {
                 self.items = None;
             }
             if let Some(error) = pushed.refused {
@@ -272,11 +289,11 @@ impl<I: Iterator, R> Stream<I, R> {
 
     /// Why an item was refused.
     pub(crate) fn take_refusal(&mut self) -> Option<Error> {
-        self.refused.pop_front().map(|(_, error)| error)
+        self.refused.pop_front().map(|(_, failure)| failure.look())
     }
 
     /// Takes what came back next; `false` when nothing is there.
-    pub(crate) fn take_delivery(&self, each: &mut dyn FnMut(u64, Result<R>)) -> bool {
+    pub(crate) fn take_delivery(&self, each: &mut dyn FnMut(u64, Arrived<R>)) -> bool {
         self.work.take(each)
     }
 

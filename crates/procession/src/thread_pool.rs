@@ -224,7 +224,7 @@ impl ThreadPool {
     /// taken stay where they are. Woken by the last of them.
     ///
     /// # Errors
-    /// The first failure that nobody has looked at, so that no error vanishes; why the pool is
+    /// What failed and nobody has looked at, as [`Pool::join`](crate::Pool::join) tells it; why the pool is
     /// broken, if it is; that it was not [closed](Self::close); that a task of the pool itself
     /// calls this, which would wait for itself.
     pub fn join(&self) -> Result<()> {

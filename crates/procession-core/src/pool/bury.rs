@@ -403,13 +403,13 @@ fn settle_chunk(
         // It has its outcome.
     } else if span.batch.is_cancelled() {
         let error = of_item(Error::new(Fault::Cancelled { worker: Some(death.worker.clone()) }));
-        inner.deliver(&span.batch, Delivery::Failed { first: died_at, count: 1, error });
+        inner.deliver(&span.batch, Delivery::failed(died_at, 1, error));
     } else if span.attempts_before < span.batch.terms().retries {
         inner.stats.retried += 1;
         elsewhere.push(request(died, span.attempts_before + 1));
     } else {
         let error = of_item(death.error());
-        inner.deliver(&span.batch, Delivery::Failed { first: died_at, count: 1, error });
+        inner.deliver(&span.batch, Delivery::failed(died_at, 1, error));
     }
     if chunk.count > 0 {
         elsewhere.push(request(chunk, span.attempts_before));

@@ -403,7 +403,7 @@ fn split_failures(
         if !is_overdue {
             let error = failure(worker.cloned(), record.status, record.bytes)?;
             let error = error.of_call(face::name_of(code), Some(index));
-            deliveries.push(Delivery::Failed { first: index, count: 1, error });
+            deliveries.push(Delivery::failed(index, 1, error));
         }
         (run, run_first) = (rest, index + 1);
     }

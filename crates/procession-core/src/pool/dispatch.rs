@@ -200,11 +200,12 @@ impl Shared {
     ) -> (Arc<TaskCell>, Vec<u8>) {
         let mut inner = self.lock();
         if let Some(error) = inner.refusal() {
+            let failure = inner.note(error);
             drop(inner);
             if let Finished::Bulk(bulk) = finished {
                 self.put_bulk(bulk);
             }
-            return (Arc::new(TaskCell::settled(Err(error))), Vec::new());
+            return (Arc::new(TaskCell::failed(failure)), Vec::new());
         }
         inner.stats.submitted += 1;
         inner.is_fed = true;

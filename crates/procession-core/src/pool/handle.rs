@@ -11,7 +11,7 @@ use crate::face::Code;
 use crate::payload::Output;
 use crate::report;
 use crate::start::{Processes, Snapshot, StartMethod, bootstrap};
-use crate::task::{Batch, TaskCell, Terms};
+use crate::task::{Batch, Failure, TaskCell, Terms};
 use procession_os::own_thread::{self, OwnThread};
 use std::cell::RefCell;
 use std::sync::{Arc, Weak};
@@ -99,7 +99,12 @@ impl Pool {
 
     /// A task that was refused before it could be submitted; `join` reports it if nobody looks.
     pub fn refuse(&self, error: Error) -> Arc<TaskCell> {
-        self.shared.lock().refuse(error)
+        Arc::new(TaskCell::failed(self.note(error)))
+    }
+
+    /// Something that failed before it could be submitted; `join` reports it if nobody looks.
+    pub fn note(&self, error: Error) -> Arc<Failure> {
+        if self.is_here() { self.shared.lock().note(error) } else { Failure::new(error) }
     }
 
     /// Lets the workers know of `items` that were pushed to a batch.
@@ -199,8 +204,7 @@ impl Pool {
     /// Waits until every task has its outcome and every worker has ended.
     ///
     /// # Errors
-    /// The first failure that nobody has looked at; why the pool is broken, if it is; that it was
-    /// not closed.
+    /// What failed and nobody has looked at; why the pool is broken, if it is; that it was not closed.
     pub fn join(&self) -> Result<()> {
         if !self.is_here() {
             return Err(Error::usage(NOT_HERE));

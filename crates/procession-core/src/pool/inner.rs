@@ -6,16 +6,13 @@ use super::stats::Stats;
 use super::wait::Leadership;
 use crate::error::{Error, Fault};
 use crate::message::{PanicReport, Retirement};
-use crate::task::{Batch, Delivery, Outcome, Settled, Subscribers, TaskCell};
+use crate::task::{Batch, Delivery, Failure, Failures, Outcome, Settled, Subscribers, TaskCell};
 use procession_ipc::lane::LaneWatch;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
-
-/// Failures that nobody has looked at are remembered up to this many.
-const FAILURES_MAX: usize = 4096;
 
 /// What a pool will do with tasks.
 #[derive(Debug, Clone)]
@@ -44,27 +41,6 @@ pub(super) enum Work {
     Request(Request),
     /// A batch with items to cut.
     Batch(Arc<Batch>),
-}
-
-/// Whether `join` should report an error that nobody has looked at: not what the user asked for.
-fn is_news(error: &Error) -> bool {
-    !error.is_terminated() && !error.is_cancelled()
-}
-
-/// A failure that `join` may report.
-#[derive(Debug)]
-enum Failure {
-    Task(Arc<TaskCell>),
-    Batch(Arc<Batch>),
-}
-
-impl Failure {
-    fn unseen_error(&self) -> Option<Error> {
-        match self {
-            Self::Task(cell) => cell.unseen_error(),
-            Self::Batch(batch) => batch.unseen_error(),
-        }
-    }
 }
 
 /// The scheduling state.
@@ -109,7 +85,8 @@ pub(super) struct Inner {
     pub(super) supervisor_done: bool,
     /// Wakers to be woken once the lock is given up.
     pub(super) due_wakers: Vec<Waker>,
-    failures: Vec<Failure>,
+    /// What `join` reports.
+    pub(super) failures: Failures,
 }
 
 impl Inner {
@@ -137,7 +114,7 @@ impl Inner {
             limits_look: None,
             supervisor_done: false,
             due_wakers: Vec::new(),
-            failures: Vec::new(),
+            failures: Failures::default(),
         }
     }
 
@@ -191,15 +168,6 @@ impl Inner {
         self.settled = true;
     }
 
-    fn remember(&mut self, failure: Failure) {
-        if self.failures.len() >= FAILURES_MAX {
-            self.failures.retain(|failure| failure.unseen_error().is_some());
-        }
-        if self.failures.len() < FAILURES_MAX {
-            self.failures.push(failure);
-        }
-    }
-
     /// Remembers a waker that is due; who polled has its answer.
     pub(super) fn owe_wake(&mut self, waker: Option<Waker>) {
         if let Some(waker) = waker {
@@ -208,28 +176,29 @@ impl Inner {
         }
     }
 
-    /// Notes a task that was refused before it was submitted.
-    pub(super) fn refuse(&mut self, error: Error) -> Arc<TaskCell> {
-        let cell = Arc::new(TaskCell::settled(Err(error)));
-        self.remember(Failure::Task(cell.clone()));
-        cell
+    /// Notes something that failed before it was submitted.
+    pub(super) fn note(&mut self, error: Error) -> Arc<Failure> {
+        let failure = Failure::new(error);
+        self.failures.note(&failure);
+        failure
     }
 
-    /// Remembers a panic that is no task's: of a waker that the user has handed in.
+    /// Notes a panic that is no task's: of a waker that the user has handed in.
     #[cold]
-    pub(super) fn remember_panic(&mut self, report: PanicReport) {
-        self.refuse(Error::panicked(None, report));
+    pub(super) fn note_panic(&mut self, report: PanicReport) {
+        self.note(Error::panicked(None, report));
     }
 
     /// Gives a task its outcome, unless it has one.
     pub(super) fn settle(&mut self, cell: &Arc<TaskCell>, outcome: Outcome) {
-        let error = outcome.as_ref().err().cloned();
         // Be it nobody's news: who waits for the pool to be idle wants to know that a worker is.
         self.settled = true;
-        let Settled::Now(waker) = cell.settle(outcome) else { return };
-        self.count(1, error.as_ref());
-        if error.is_some_and(|error| is_news(&error)) {
-            self.remember(Failure::Task(cell.clone()));
+        let arrived = outcome.map_err(Failure::new);
+        let failure = arrived.as_ref().err().cloned();
+        let Settled::Now(waker) = cell.settle(arrived) else { return };
+        self.count(1, failure.as_ref().map(|failure| failure.error()));
+        if let Some(failure) = failure {
+            self.failures.note(&failure);
         }
         self.owe_wake(waker);
     }
@@ -239,14 +208,20 @@ impl Inner {
         match &delivery {
             Delivery::Part { count, .. } => self.count(*count, None),
             Delivery::Item { .. } => self.count(1, None),
-            Delivery::Failed { count, error, .. } => {
-                self.count(*count, Some(error));
-                if is_news(error) {
-                    self.remember(Failure::Batch(batch.clone()));
-                }
+            Delivery::Failed { count, failure, .. } => {
+                self.count(*count, Some(failure.error()));
             }
         }
-        self.owe_wake(batch.deliver(delivery));
+        let failure = match &delivery {
+            Delivery::Failed { failure, .. } => Some(failure.clone()),
+            Delivery::Part { .. } | Delivery::Item { .. } => None,
+        };
+        let waker = batch.deliver(delivery);
+        if let Some(failure) = failure {
+            // Not before: somebody may have looked at the whole map by now.
+            self.failures.note(&failure);
+        }
+        self.owe_wake(waker);
     }
 
     /// Gives whatever a request is for this error for its outcome, where it has none.
@@ -255,8 +230,7 @@ impl Inner {
             Target::Task(cell) => self.settle(&cell, Err(error.clone())),
             Target::Chunk(span) => {
                 for (first, count) in span.unsettled() {
-                    let failed = Delivery::Failed { first, count, error: error.clone() };
-                    self.deliver(&span.batch, failed);
+                    self.deliver(&span.batch, Delivery::failed(first, count, error.clone()));
                 }
             }
             Target::Start => {}
@@ -265,9 +239,10 @@ impl Inner {
 
     /// Fails the items of a batch that were not cut yet, and refuses more.
     pub(super) fn give_up(&mut self, batch: &Batch, error: &Error) {
-        let (count, waker) = batch.give_up(error);
+        let (count, failure, waker) = batch.give_up(error);
         if count > 0 {
             self.count(count, Some(error));
+            self.failures.note(&failure);
         }
         self.owe_wake(waker);
     }
@@ -283,11 +258,6 @@ impl Inner {
             }
         }
         self.slots[team.start].kill();
-    }
-
-    /// The first failure that nobody has looked at.
-    pub(super) fn first_unseen(&self) -> Option<Error> {
-        self.failures.iter().find_map(Failure::unseen_error)
     }
 
     /// Wakes the threads that wait for the pool to be idle, if it is.

@@ -188,7 +188,7 @@ impl Shared {
                 let Err(place) = span.overdue.binary_search(&first) else { return };
                 span.overdue.insert(place, first);
                 let error = error(Some(first));
-                inner.deliver(&batch, Delivery::Failed { first, count: 1, error });
+                inner.deliver(&batch, Delivery::failed(first, 1, error));
             }
             Some(Target::Chunk(_) | Target::Start) | None => {}
         }

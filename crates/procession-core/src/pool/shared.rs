@@ -75,7 +75,7 @@ impl Locked<'_> {
         while !guard.due_wakers.is_empty() {
             let wakers = std::mem::take(&mut guard.due_wakers);
             let panics = MutexGuard::unlocked(guard, || wake_all(wakers));
-            panics.into_iter().for_each(|panic| guard.remember_panic(panic));
+            panics.into_iter().for_each(|panic| guard.note_panic(panic));
         }
         condition.wait_until(guard, deadline).timed_out()
     }
@@ -106,7 +106,7 @@ impl Drop for Locked<'_> {
             let panics = wake_all(wakers);
             if !panics.is_empty() {
                 let mut inner = mutex.lock();
-                panics.into_iter().for_each(|panic| inner.remember_panic(panic));
+                panics.into_iter().for_each(|panic| inner.note_panic(panic));
             }
         }
     }

@@ -39,9 +39,9 @@ impl Shared {
             inner.slots.iter().for_each(Slot::kill);
             self.wait_for_ends(&mut inner, KILL_PATIENCE);
         }
-        match &inner.state {
+        match &mut inner.state {
             State::Broken(error) => Err(error.clone()),
-            _ => inner.first_unseen().map_or(Ok(()), Err),
+            _ => inner.failures.unseen().map_or(Ok(()), Err),
         }
     }
 

@@ -3,13 +3,14 @@
 //! The caller pushes encoded items; the scheduler cuts chunks off the front, as large as the
 //! measured time of an item says; what comes back is delivered in pieces that name their items.
 
-use super::{Guide, Subscribers, Terms};
+use super::{Failure, Guide, Subscribers, Terms};
 use crate::attachment::Attachments;
 use crate::error::Error;
 use crate::face::Code;
 use crate::payload::{Bytes, Value};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::task::Waker;
 
 /// A growing sequence of calls of one function.
@@ -43,7 +44,9 @@ struct Inner {
     deliveries: VecDeque<Delivery>,
     guide: Guide,
     subscribers: Subscribers,
-    failure_unseen: Option<Error>,
+    has_failed: bool,
+    /// Somebody has looked at what became of the whole: nothing of it is news any more.
+    looked_at: bool,
 }
 
 impl Inner {
@@ -130,8 +133,15 @@ pub enum Delivery {
         /// How many items.
         count: u64,
         /// Why.
-        error: Error,
+        failure: Arc<Failure>,
     },
+}
+
+impl Delivery {
+    /// So many items, from `first` on, that have no result.
+    pub(crate) fn failed(first: u64, count: u64, error: Error) -> Self {
+        Self::Failed { first, count, failure: Failure::of_many(error, count) }
+    }
 }
 
 /// What can be said of a chunk before it is cut.
@@ -227,9 +237,18 @@ impl Batch {
 
     /// Takes what came back next.
     pub fn take_delivery(&self) -> Option<Delivery> {
+        self.inner.lock().deliveries.pop_front()
+    }
+
+    /// Notes that somebody has looked at what became of the whole, and so of each item.
+    pub fn look_at_all(&self) {
         let mut inner = self.inner.lock();
-        inner.failure_unseen = None;
-        inner.deliveries.pop_front()
+        inner.looked_at = true;
+        for delivery in &inner.deliveries {
+            if let Delivery::Failed { failure, .. } = delivery {
+                failure.look_at_all();
+            }
+        }
     }
 
     /// Whether something waits to be taken, or nothing more will come.
@@ -337,26 +356,30 @@ impl Batch {
             Delivery::Part { count, .. } | Delivery::Failed { count, .. } => *count,
             Delivery::Item { .. } => 1,
         };
-        if let Delivery::Failed { error, .. } = &delivery
-            && !error.is_cancelled()
-        {
-            inner.failure_unseen.get_or_insert_with(|| error.clone());
+        if let Delivery::Failed { failure, .. } = &delivery {
+            inner.has_failed = true;
+            if inner.looked_at {
+                failure.look_at_all();
+            }
         }
         inner.deliveries.push_back(delivery);
         inner.subscribers.wake()
     }
 
     /// Fails everything that was not cut yet and refuses more; what runs delivers as usual. Gives
-    /// how many items that were, and the waker that is due.
-    pub(crate) fn give_up(&self, error: &Error) -> (u64, Option<Waker>) {
+    /// how many items that were, their failure, and the waker that is due.
+    pub(crate) fn give_up(&self, error: &Error) -> (u64, Arc<Failure>, Option<Waker>) {
         let mut inner = self.inner.lock();
         inner.given_up.get_or_insert_with(|| error.clone());
         inner.sealed = true;
         let (first, count) = inner.drop_uncut();
+        let seen = if inner.looked_at { 0 } else { count };
+        let failure = Failure::of_many(error.clone(), seen);
         if count > 0 {
-            inner.deliveries.push_back(Delivery::Failed { first, count, error: error.clone() });
+            inner.has_failed = true;
+            inner.deliveries.push_back(Delivery::Failed { first, count, failure: failure.clone() });
         }
-        (count, inner.subscribers.wake())
+        (count, failure, inner.subscribers.wake())
     }
 
     /// Whether the whole batch was cancelled: what was not begun is not to be.
@@ -378,21 +401,15 @@ impl Batch {
         self.inner.lock().pushed
     }
 
-    /// Whether an item has failed.
+    /// Whether an item has failed, be that taken by now or not.
     pub fn has_failed(&self) -> bool {
         let inner = self.inner.lock();
-        inner.given_up.is_some()
-            || inner.deliveries.iter().any(|delivery| matches!(delivery, Delivery::Failed { .. }))
+        inner.given_up.is_some() || inner.has_failed
     }
 
     /// Why the batch takes no more items, if it was given up.
     pub fn given_up(&self) -> Option<Error> {
         self.inner.lock().given_up.clone()
-    }
-
-    /// The error that nobody has looked at, if there is one.
-    pub(crate) fn unseen_error(&self) -> Option<Error> {
-        self.inner.lock().failure_unseen.clone()
     }
 
     /// Runs `change` on the subscribers unless every item has its outcome (`false`).

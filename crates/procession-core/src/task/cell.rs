@@ -1,8 +1,9 @@
 //! Where one task's outcome arrives.
 
-use super::{Outcome, Subscribers, Terms};
-use crate::error::Error;
+use super::{Failure, Outcome, Subscribers, Terms};
+use crate::payload::Value;
 use parking_lot::Mutex;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::task::Waker;
 
@@ -15,7 +16,8 @@ pub(crate) const UNBEGUN_MAX: u8 = 8;
 #[derive(Debug, Default)]
 pub struct TaskCell {
     done: AtomicBool,
-    looked_at: AtomicBool,
+    /// Whether what arrived was no value.
+    failed: AtomicBool,
     /// How many workers have ended before they began it, although it was next.
     unbegun: AtomicU8,
     /// How many workers have died while they ran it.
@@ -24,6 +26,9 @@ pub struct TaskCell {
     terms: Option<Box<Terms>>,
     inner: Mutex<Inner>,
 }
+
+/// An outcome, as it arrives.
+type Arrived = Result<Value, Arc<Failure>>;
 
 /// What came of giving a task an outcome.
 #[derive(Debug)]
@@ -37,7 +42,7 @@ pub(crate) enum Settled {
 
 #[derive(Debug, Default)]
 struct Inner {
-    outcome: Option<Outcome>,
+    outcome: Option<Arrived>,
     subscribers: Subscribers,
 }
 
@@ -72,11 +77,12 @@ impl TaskCell {
         !self.is_done() && self.lost.fetch_add(1, Ordering::Relaxed) < self.terms().retries
     }
 
-    /// A cell whose outcome is known already.
-    pub(crate) fn settled(outcome: Outcome) -> Self {
+    /// A cell of a task that has failed already.
+    pub(crate) fn failed(failure: Arc<Failure>) -> Self {
         Self {
             done: AtomicBool::new(true),
-            inner: Mutex::new(Inner { outcome: Some(outcome), ..Inner::default() }),
+            failed: AtomicBool::new(true),
+            inner: Mutex::new(Inner { outcome: Some(Err(failure)), ..Inner::default() }),
             ..Self::default()
         }
     }
@@ -89,11 +95,12 @@ impl TaskCell {
     }
 
     /// Stores the outcome and unparks who waits. Only the first outcome counts.
-    pub(crate) fn settle(&self, outcome: Outcome) -> Settled {
+    pub(crate) fn settle(&self, outcome: Arrived) -> Settled {
         let mut inner = self.inner.lock();
         if self.is_done() {
             return Settled::Before;
         }
+        self.failed.store(outcome.is_err(), Ordering::Relaxed);
         inner.outcome = Some(outcome);
         // ORDER(cell-done): releases the outcome to whoever sees `done` without the lock.
         self.done.store(true, Ordering::Release);
@@ -102,33 +109,19 @@ impl TaskCell {
 
     /// Takes the outcome; `None` before it arrives and after it was taken.
     pub fn take(&self) -> Option<Outcome> {
-        self.mark_looked_at();
-        self.inner.lock().outcome.take()
+        let outcome = self.inner.lock().outcome.take();
+        outcome.map(|outcome| outcome.map_err(|failure| failure.look()))
     }
 
-    /// Whether the task succeeded; `None` before the outcome arrives.
+    /// Whether the task succeeded, be its outcome taken by now or not; `None` before it arrives.
     pub fn succeeded(&self) -> Option<bool> {
         if !self.is_done() {
             return None;
         }
-        self.mark_looked_at();
-        // A taken outcome is only ever asked about by the handle that took it.
-        Some(self.inner.lock().outcome.as_ref().is_none_or(Result::is_ok))
-    }
-
-    fn mark_looked_at(&self) {
-        self.looked_at.store(true, Ordering::Relaxed);
-    }
-
-    /// The error that nobody has looked at, if there is one.
-    pub(crate) fn unseen_error(&self) -> Option<Error> {
-        if self.looked_at.load(Ordering::Relaxed) {
-            return None;
+        if let Some(Err(failure)) = &self.inner.lock().outcome {
+            failure.look();
         }
-        match &self.inner.lock().outcome {
-            Some(Err(error)) => Some(error.clone()),
-            _ => None,
-        }
+        Some(!self.failed.load(Ordering::Relaxed))
     }
 
     /// Runs `change` on the subscribers unless the outcome has arrived (`false`).

@@ -2,13 +2,13 @@
 
 use super::Threads;
 use super::chunk::{Chunk, Delivery, Made};
-use super::engine::{End, Engine, Failed};
+use super::engine::{End, Engine};
 use super::outcome::{Deliveries, Goal, Outcome};
 use super::queue::Entry;
 use super::worker;
 use super::workers::Name;
 use crate::error::{Error, Fault, Result};
-use crate::task::{Guide, Subscribers};
+use crate::task::{Failure, Guide, Subscribers};
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::VecDeque;
 use std::fmt;
@@ -47,8 +47,9 @@ struct Inner<A, R> {
     /// Who wants to know of every delivery, and who of the last.
     news: Subscribers,
     whole: Subscribers,
-    failure_unseen: Option<Error>,
     has_failed: bool,
+    /// Somebody has looked at what became of the whole: nothing of it is news any more.
+    looked_at: bool,
     is_taken: bool,
 }
 
@@ -79,11 +80,23 @@ impl<A, R> Inner<A, R> {
     fn deliver(&mut self, deliveries: Vec<Delivery<R>>) {
         for delivery in deliveries {
             self.finished += delivery.count();
-            if let Delivery::Failed { error, .. } = &delivery {
+            if let Delivery::Failed { failure, .. } = &delivery {
                 self.has_failed = true;
-                self.failure_unseen.get_or_insert_with(|| error.clone());
+                if self.looked_at {
+                    failure.look_at_all();
+                }
             }
             self.deliveries.push_back(delivery);
+        }
+    }
+
+    /// Notes that somebody has looked at what became of the whole, and so of each item.
+    fn look_at_all(&mut self) {
+        self.looked_at = true;
+        for delivery in &self.deliveries {
+            if let Delivery::Failed { failure, .. } = delivery {
+                failure.look_at_all();
+            }
         }
     }
 
@@ -135,7 +148,7 @@ where
             guide: Guide::new(chunk_items),
             news: Subscribers::default(),
             whole: Subscribers::default(),
-            failure_unseen: None,
+            looked_at: false,
             has_failed: false,
             is_taken: false,
         };
@@ -196,11 +209,15 @@ where
     }
 
     fn count(self: &Arc<Self>, engine: &Engine, place: usize, made: &Made<R>) {
-        let is_failed = |delivery: &&Delivery<R>| matches!(delivery, Delivery::Failed { .. });
-        let failed = made.deliveries.iter().filter(is_failed).map(Delivery::count).sum();
+        let mut failed = 0;
+        for delivery in &made.deliveries {
+            if let Delivery::Failed { count, failure, .. } = delivery {
+                // Before it is counted: who joins looks for failures when all is counted.
+                engine.note(failure);
+                failed += count;
+            }
+        }
         if failed > 0 {
-            // Before it is counted: who joins looks for failures when all is counted.
-            engine.remember(self.clone());
             engine.count(Some(place), End::Failed, failed);
         }
         if made.ran > failed {
@@ -225,12 +242,13 @@ where
         inner.given_up.get_or_insert_with(|| error.clone());
         inner.sealed = true;
         let uncut = inner.take_uncut();
-        let failed = |chunk: &Chunk<A>| Delivery::Failed {
-            first: chunk.first,
-            count: chunk.items.len() as u64,
-            error: error.clone(),
-        };
-        inner.deliveries.extend(uncut.iter().map(failed));
+        for chunk in &uncut {
+            let (first, count) = (chunk.first, chunk.items.len() as u64);
+            let failure = Failure::of_many(error.clone(), if inner.looked_at { 0 } else { count });
+            engine.note(&failure);
+            inner.has_failed = true;
+            inner.deliveries.push_back(Delivery::Failed { first, count, failure });
+        }
         engine.count(None, end, count_of(&uncut));
         let wakers = inner.wake();
         drop(inner);
@@ -238,14 +256,33 @@ where
         uncut
     }
 
+    /// Fails items that the pool has not taken.
+    fn refuse_items(&self, engine: &Engine, count: u64, error: &Error) {
+        if count == 0 {
+            return;
+        }
+        let failure = Failure::of_many(error.clone(), count);
+        engine.note(&failure);
+        let wakers = {
+            let mut inner = self.inner.lock();
+            let first = inner.pushed;
+            inner.pushed += count;
+            inner.next += count;
+            inner.deliver(vec![Delivery::Failed { first, count, failure }]);
+            inner.wake()
+        };
+        engine.wake(wakers.into_iter().flatten());
+    }
+
     /// Pushes items and lets the threads know; `is_last` says that no more will come.
     ///
     /// # Errors
-    /// When the pool takes no more; the batch is given up then.
+    /// When the pool takes no more; the batch is given up then, and the items have failed with it.
     fn push_items(self: Arc<Self>, engine: &Engine, items: Vec<A>, is_last: bool) -> Result<()> {
         let count = items.len() as u64;
         if let Err(error) = engine.enter(count) {
             self.give_up(engine, &error);
+            self.refuse_items(engine, count, &error);
             return Err(error);
         }
         let wakers = {
@@ -281,17 +318,6 @@ where
         if is_due {
             self.give_up(engine, error);
         }
-    }
-}
-
-impl<F, A, R> Failed for Batch<F, A, R>
-where
-    F: Send + Sync,
-    A: Send,
-    R: Send,
-{
-    fn unseen_error(&self) -> Option<Error> {
-        self.inner.lock().failure_unseen.clone()
     }
 }
 
@@ -333,9 +359,7 @@ where
     }
 
     fn take_delivery(&self) -> Option<Delivery<R>> {
-        let mut inner = self.inner.lock();
-        inner.failure_unseen = None;
-        inner.deliveries.pop_front()
+        self.inner.lock().deliveries.pop_front()
     }
 
     fn item_ns(&self) -> Option<f64> {
@@ -391,7 +415,7 @@ where
     fn take(&self) -> Option<Result<Vec<R>>> {
         let mut deliveries = {
             let mut inner = self.0.inner.lock();
-            inner.failure_unseen = None;
+            inner.look_at_all();
             if std::mem::replace(&mut inner.is_taken, true) {
                 return None;
             }
@@ -406,7 +430,7 @@ where
         for delivery in deliveries {
             match delivery {
                 Delivery::Part { values, .. } => all.extend(values),
-                Delivery::Failed { error, .. } => return Some(Err(error)),
+                Delivery::Failed { failure, .. } => return Some(Err(failure.look())),
             }
         }
         Some(Ok(all))
@@ -417,7 +441,7 @@ where
         if !inner.is_done() {
             return None;
         }
-        inner.failure_unseen = None;
+        inner.look_at_all();
         Some(inner.given_up.is_none() && !inner.has_failed)
     }
 

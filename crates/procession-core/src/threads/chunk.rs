@@ -3,8 +3,10 @@
 use super::engine::Engine;
 use super::workers::Name;
 use crate::error::Error;
+use crate::task::Failure;
 use crate::worker::{as_thread_task, panic_hook};
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// What is left of a chunk is shared with an idle thread if it takes longer than this.
@@ -26,7 +28,7 @@ pub enum Delivery<R> {
         /// How many items.
         count: u64,
         /// Why.
-        error: Error,
+        failure: Arc<Failure>,
     },
 }
 
@@ -36,11 +38,11 @@ impl<R> fmt::Debug for Delivery<R> {
             Self::Part { first, values } => {
                 f.debug_struct("Part").field("first", first).field("count", &values.len()).finish()
             }
-            Self::Failed { first, count, error } => f
+            Self::Failed { first, count, failure } => f
                 .debug_struct("Failed")
                 .field("first", first)
                 .field("count", count)
-                .field("error", error)
+                .field("failure", failure)
                 .finish(),
         }
     }
@@ -122,8 +124,10 @@ impl<A> Chunk<A> {
                 Err(report) => deliveries.push(Delivery::Failed {
                     first: running.first + running.ran - 1,
                     count: 1,
-                    error: Error::panicked(None, report)
-                        .of_call(name(), Some(running.first + running.ran - 1)),
+                    failure: Failure::new(
+                        Error::panicked(None, report)
+                            .of_call(name(), Some(running.first + running.ran - 1)),
+                    ),
                 }),
             }
         }

@@ -7,6 +7,7 @@ use super::workers::Doing;
 use crate::error::{Error, Fault, Result};
 use crate::pool::Stats;
 use crate::report;
+use crate::task::{Failure, Failures};
 use crate::worker::panic_hook;
 use parking_lot::{Condvar, Mutex};
 use std::fmt;
@@ -15,8 +16,6 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::task::Waker;
 use std::thread::JoinHandle;
 
-/// Failures that nobody has looked at are remembered up to this many.
-const FAILURES_MAX: usize = 4096;
 /// Most threads of a pool: the counts of `sleep` have this much room.
 const THREADS_MAX: usize = 4096;
 
@@ -56,21 +55,6 @@ impl fmt::Debug for Config {
             .field("name", &self.name)
             .field("initializer", &self.initializer.is_some())
             .finish()
-    }
-}
-
-/// Something that failed and that somebody may look at yet.
-pub(super) trait Failed: Send + Sync {
-    /// The error, unless somebody has looked at it.
-    fn unseen_error(&self) -> Option<Error>;
-}
-
-/// A failure without a handle.
-struct Orphan(Error);
-
-impl Failed for Orphan {
-    fn unseen_error(&self) -> Option<Error> {
-        Some(self.0.clone())
     }
 }
 
@@ -127,7 +111,7 @@ pub(super) struct Engine {
     phase: Padded<AtomicU8>,
     /// One for each thread, and one for all others.
     counts: Box<[Padded<Counts>]>,
-    failures: Mutex<Vec<Arc<dyn Failed>>>,
+    failures: Mutex<Failures>,
     broken: OnceLock<Error>,
     drain: Mutex<()>,
     drained: Condvar,
@@ -345,22 +329,14 @@ impl Engine {
         ended == load(&self.door.0.0) / STATES
     }
 
-    /// Remembers a failure for `join`.
-    pub(super) fn remember(&self, failure: Arc<dyn Failed>) {
-        // What they hold is the user's, and is dropped with no lock held.
-        let mut seen = Vec::new();
-        let mut failures = self.failures.lock();
-        if failures.len() >= FAILURES_MAX {
-            seen.extend(failures.extract_if(.., |failure| failure.unseen_error().is_none()));
-        }
-        if failures.len() < FAILURES_MAX {
-            failures.push(failure);
-        }
+    /// Notes a failure for `join`.
+    pub(super) fn note(&self, failure: &Arc<Failure>) {
+        self.failures.lock().note(failure);
     }
 
-    /// Remembers a failure that no handle tells.
-    pub(super) fn remember_error(&self, error: Error) {
-        self.remember(Arc::new(Orphan(error)));
+    /// Notes a failure that no handle tells.
+    pub(super) fn note_error(&self, error: Error) {
+        self.note(&Failure::new(error));
     }
 
     /// Fails whatever is queued.
@@ -378,7 +354,7 @@ impl Engine {
     /// Drops what a user has handed in, where nobody expects it to panic.
     pub(super) fn drop_quietly<T>(&self, value: T) {
         if let Err(report) = panic_hook::catch(|| drop(value)) {
-            self.remember_error(Error::panicked(None, report));
+            self.note_error(Error::panicked(None, report));
         }
     }
 
@@ -387,7 +363,7 @@ impl Engine {
     pub(super) fn wake(&self, wakers: impl IntoIterator<Item = Waker>) {
         for waker in wakers {
             if let Err(report) = panic_hook::catch(|| waker.wake()) {
-                self.remember_error(Error::panicked(None, report));
+                self.note_error(Error::panicked(None, report));
             }
         }
     }
@@ -450,8 +426,8 @@ impl Engine {
         if self.state() == BROKEN {
             return Err(self.broken_error());
         }
-        let failures = self.failures.lock();
-        failures.iter().find_map(|failure| failure.unseen_error()).map_or(Ok(()), Err)
+        let unseen = self.failures.lock().unseen();
+        unseen.map_or(Ok(()), Err)
     }
 
     fn join_threads(&self) {

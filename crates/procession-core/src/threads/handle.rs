@@ -7,6 +7,7 @@ use super::task::Task;
 use super::workers::Name;
 use crate::error::{Error, Result};
 use crate::pool::Stats;
+use crate::task::Failure;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -58,9 +59,16 @@ impl Threads {
         outcome.cancel(self)
     }
 
-    /// A task that failed before it could be submitted.
+    /// A task that failed before it could be submitted; `join` reports it if nobody looks.
     pub fn refuse<R: Send + 'static>(&self, error: Error) -> Arc<dyn Outcome<R>> {
-        Arc::new(Task::<fn() -> R, R>::settled(self.engine.id, Err(error)))
+        Arc::new(Task::<fn() -> R, R>::failed(self.engine.id, self.note(error)))
+    }
+
+    /// Something that failed before it could be submitted; `join` reports it if nobody looks.
+    pub fn note(&self, error: Error) -> Arc<Failure> {
+        let failure = Failure::new(error);
+        self.engine.note(&failure);
+        failure
     }
 
     /// A map of a function of this name that is fed with [`push`](Deliveries::push); `chunk_items` overrides the measured size
@@ -124,8 +132,8 @@ impl Threads {
     /// Waits until every task has its outcome and every thread has ended.
     ///
     /// # Errors
-    /// The first failure that nobody has looked at; why the pool is broken, if it is; that it was
-    /// not closed; that a task of the pool would wait for itself.
+    /// What failed and nobody has looked at; why the pool is broken, if it is; that it was not closed; that a
+    /// task of the pool would wait for itself.
     pub fn join(&self) -> Result<()> {
         self.engine.join()
     }

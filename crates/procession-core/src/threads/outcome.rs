@@ -44,7 +44,7 @@ pub trait Deliveries<A, R>: Goal {
     /// Pushes items and lets the threads know; `is_last` says that no more will come.
     ///
     /// # Errors
-    /// When the pool takes no more. Nothing was pushed then, and what nobody has begun has failed.
+    /// When the pool takes no more. They have failed then, as has what nobody has begun.
     fn push(self: Arc<Self>, pool: &Threads, items: Vec<A>, is_last: bool) -> Result<()>;
 
     /// Nobody wants the rest: what nobody has begun never runs.

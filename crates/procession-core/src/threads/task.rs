@@ -1,12 +1,12 @@
 //! One call and what becomes of it.
 
-use super::engine::{End, Engine, Failed};
+use super::engine::{End, Engine};
 use super::outcome::{Goal, Outcome};
 use super::queue::Entry;
 use super::workers::Name;
 use super::{Threads, worker};
 use crate::error::{Error, Fault, Result};
-use crate::task::Subscribers;
+use crate::task::{Failure, Subscribers};
 use crate::worker::{as_thread_task, panic_hook};
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -20,7 +20,6 @@ pub(super) struct Task<F, R> {
     pool: u64,
     name: Name,
     done: AtomicBool,
-    looked_at: AtomicBool,
     inner: Mutex<Inner<F, R>>,
 }
 
@@ -29,14 +28,17 @@ struct Inner<F, R> {
     subscribers: Subscribers,
 }
 
+/// An outcome, as it arrives.
+type Arrived<R> = std::result::Result<R, Arc<Failure>>;
+
 enum Stage<F, R> {
     /// Nobody has begun it.
     Waiting(F),
     /// Somebody has.
     Begun,
-    Over(Result<R>),
-    /// Somebody has taken the outcome.
-    Taken,
+    Over(Arrived<R>),
+    /// Somebody has taken the outcome: a value, or not.
+    Taken(bool),
 }
 
 impl<F, R> Task<F, R>
@@ -48,9 +50,9 @@ where
         Self::at(pool, name, Stage::Waiting(call), false)
     }
 
-    /// One whose outcome is known already.
-    pub(super) fn settled(pool: u64, outcome: Result<R>) -> Self {
-        Self::at(pool, std::any::type_name::<F>, Stage::Over(outcome), true)
+    /// One that has failed already.
+    pub(super) fn failed(pool: u64, failure: Arc<Failure>) -> Self {
+        Self::at(pool, std::any::type_name::<F>, Stage::Over(Err(failure)), true)
     }
 
     fn at(pool: u64, name: Name, stage: Stage<F, R>, done: bool) -> Self {
@@ -58,7 +60,6 @@ where
             pool,
             name,
             done: AtomicBool::new(done),
-            looked_at: AtomicBool::new(false),
             inner: Mutex::new(Inner { stage, subscribers: Subscribers::default() }),
         }
     }
@@ -75,21 +76,17 @@ where
         }
     }
 
-    fn settle(&self, engine: &Engine, outcome: Result<R>) {
+    fn settle(&self, engine: &Engine, outcome: Arrived<R>) {
         engine.wake(self.store(outcome));
     }
 
     /// Stores the outcome; gives the waker that is due.
-    fn store(&self, outcome: Result<R>) -> Option<Waker> {
+    fn store(&self, outcome: Arrived<R>) -> Option<Waker> {
         let mut inner = self.inner.lock();
         inner.stage = Stage::Over(outcome);
         // ORDER(threads-done): releases the outcome to whoever sees `done` without the lock.
         self.done.store(true, Ordering::Release);
         inner.subscribers.wake()
-    }
-
-    fn mark_looked_at(&self) {
-        self.looked_at.store(true, Ordering::Relaxed);
     }
 
     /// Runs it, unless somebody was faster.
@@ -106,9 +103,11 @@ where
             }
             Err(report) => {
                 // Before it is counted: who joins looks for failures when all is counted.
-                engine.remember(self.clone());
+                let error = Error::panicked(None, report).of_call((self.name)(), None);
+                let failure = Failure::new(error);
+                engine.note(&failure);
                 engine.count(Some(worker), End::Failed, 1);
-                Err(Error::panicked(None, report).of_call((self.name)(), None))
+                Err(failure)
             }
         };
         self.settle(engine, outcome);
@@ -127,21 +126,11 @@ where
 
     fn refuse(&self, engine: &Engine, error: &Error) {
         let Some(call) = self.begin() else { return };
+        let failure = Failure::new(error.clone());
+        engine.note(&failure);
         engine.count(None, End::Failed, 1);
-        self.settle(engine, Err(error.clone()));
+        self.settle(engine, Err(failure));
         engine.drop_quietly(call);
-    }
-}
-
-impl<F: Send, R: Send> Failed for Task<F, R> {
-    fn unseen_error(&self) -> Option<Error> {
-        if self.looked_at.load(Ordering::Relaxed) {
-            return None;
-        }
-        match &self.inner.lock().stage {
-            Stage::Over(Err(error)) => Some(error.clone()),
-            _ => None,
-        }
     }
 }
 
@@ -176,10 +165,12 @@ where
     R: Send + 'static,
 {
     fn take(&self) -> Option<Result<R>> {
-        self.mark_looked_at();
         let mut inner = self.inner.lock();
-        match std::mem::replace(&mut inner.stage, Stage::Taken) {
-            Stage::Over(outcome) => Some(outcome),
+        match std::mem::replace(&mut inner.stage, Stage::Begun) {
+            Stage::Over(outcome) => {
+                inner.stage = Stage::Taken(outcome.is_ok());
+                Some(outcome.map_err(|failure| failure.look()))
+            }
             other => {
                 inner.stage = other;
                 None
@@ -191,15 +182,20 @@ where
         if !self.is_over() {
             return None;
         }
-        self.mark_looked_at();
-        // A taken outcome is only ever asked about by the handle that took it.
-        Some(!matches!(self.inner.lock().stage, Stage::Over(Err(_))))
+        Some(match &self.inner.lock().stage {
+            Stage::Over(Err(failure)) => {
+                failure.look();
+                false
+            }
+            Stage::Taken(succeeded) => *succeeded,
+            Stage::Over(Ok(_)) | Stage::Waiting(_) | Stage::Begun => true,
+        })
     }
 
     fn cancel(&self, pool: &Threads) -> bool {
         // The queue's entry stays, and is nothing when its turn comes.
         let Some(call) = self.begin() else { return false };
-        let waker = self.store(Err(Error::new(Fault::Cancelled { worker: None })));
+        let waker = self.store(Err(Failure::new(Error::new(Fault::Cancelled { worker: None }))));
         pool.engine().count(None, End::Cancelled, 1);
         // Counted before any code of users runs.
         pool.engine().wake(waker);

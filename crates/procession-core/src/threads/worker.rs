@@ -35,7 +35,7 @@ pub(super) fn run(engine: &Arc<Engine>, place: usize) {
     // What a task returned and nobody wants is dropped here, and so are wakers that were woken: user
     // code, outside of any task.
     while let Err(report) = panic_hook::catch(|| work(engine, place, &mut spin)) {
-        engine.remember_error(Error::panicked(None, report));
+        engine.note_error(Error::panicked(None, report));
     }
 }
 

@@ -269,8 +269,8 @@ fn outcomes_of(delivery: &Delivery) -> Vec<(u64, Came)> {
             outcomes
         }
         Delivery::Item { index, value } => vec![(*index, Ok(value_bytes(value)))],
-        Delivery::Failed { first, count, error } => {
-            (*first..first + count).map(|index| (index, Err(error.clone()))).collect()
+        Delivery::Failed { first, count, failure } => {
+            (*first..first + count).map(|index| (index, Err(failure.look()))).collect()
         }
     }
 }
