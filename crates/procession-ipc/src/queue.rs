@@ -20,6 +20,7 @@
 //! | 88, 96 | what head and gots are about to be | who takes |
 //! | 128 | most items that may lie in it; 0 is any number | who made it |
 //! | 136 | closed | who closes, with both locks |
+//! | 148, 152, 160, 1024.. | who has taken items and not done them: see `tasks` | who has the get lock |
 //! | 192 + 8 k | the end of ring k: the next ring, and where this one ends | who puts |
 //!
 //! | bits of a bell | meaning |
@@ -54,6 +55,7 @@
 //! by a compare-exchange with what it saw before it looked: so one of the two sees the other.
 
 mod rings;
+mod tasks;
 #[cfg(test)]
 mod tests;
 
@@ -70,6 +72,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+pub use tasks::Joined;
 
 const PUT_BELL: usize = 4;
 const TAIL: usize = 8;
@@ -509,6 +512,7 @@ impl Queue {
             else {
                 return self.throw_away(tail, has_sleepers);
             };
+            let entry = self.find_entry()?;
             item.clear();
             item.try_reserve(bytes).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
             item.resize(bytes, 0);
@@ -516,6 +520,7 @@ impl Queue {
             let head = head.after((HEADER_BYTES + bytes).next_multiple_of(HEADER_BYTES));
             let gots = self.load(GOTS, Ordering::Relaxed).wrapping_add(1);
             *has_sleepers |= self.show_head(head, gots);
+            self.note_taken(entry)?;
             return Ok(true);
         }
         self.throw_away(tail, has_sleepers)

@@ -13,4 +13,4 @@ pub use mapped::Segment;
 #[cfg(loom)]
 pub use model::Segment;
 #[cfg(all(test, loom))]
-pub(crate) use model::explore;
+pub(crate) use model::{explore, explore_large};

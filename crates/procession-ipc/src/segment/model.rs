@@ -140,3 +140,11 @@ pub(crate) fn explore(model: impl Fn() + Sync + Send + 'static) {
     builder.preemption_bound.get_or_insert(3);
     builder.check(model);
 }
+
+/// As [`explore`], for models that have far more to interleave: with at most two preemptions.
+#[cfg(test)]
+pub(crate) fn explore_large(model: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(2);
+    builder.check(model);
+}

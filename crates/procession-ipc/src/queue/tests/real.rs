@@ -243,3 +243,48 @@ fn whatever_is_written_over_it_nobody_hangs_or_panics() {
         let _ = (0..100).find(|_| queues[1].is_empty() || queues[1].get(&mut item, NONE).is_err());
     }
 }
+
+#[test]
+fn who_joins_waits_until_what_was_put_is_done() {
+    let queues = queues(2, BYTES);
+    queues[0].begin_to_count();
+    assert_eq!(queues[0].join(NONE).unwrap(), Joined::Done);
+    assert!(!queues[0].task_done().unwrap(), "nothing was taken");
+    for item in 0..3 {
+        assert_eq!(queues[0].put(&[item], NONE).unwrap(), Put::Done);
+    }
+    thread::scope(|scope| {
+        let joining = scope.spawn(|| queues[0].join(LONG).unwrap());
+        for _ in 0..3 {
+            assert!(take(&queues[1]).is_some());
+            assert_eq!(queues[1].join(Some(Duration::from_millis(1))).unwrap(), Joined::TimedOut);
+            assert!(queues[1].task_done().unwrap());
+        }
+        assert_eq!(joining.join().unwrap(), Joined::Done);
+    });
+    assert!(!queues[0].task_done().unwrap());
+}
+
+#[test]
+fn who_joins_is_told_what_was_lost_with_a_dead_one() {
+    let mut queues = queues(3, BYTES);
+    queues[0].begin_to_count();
+    for item in 0..3 {
+        assert_eq!(queues[0].put(&[item], NONE).unwrap(), Put::Done);
+    }
+    let (living, dying) = (queues.remove(1), queues.remove(1));
+    let queue = &queues[0];
+    assert!(take(&dying).is_some() && take(&dying).is_some() && take(&living).is_some());
+    assert!(dying.task_done().unwrap());
+    thread::scope(|scope| {
+        let joining = scope.spawn(|| queue.join(LONG).unwrap());
+        assert!(living.task_done().unwrap());
+        drop(dying);
+        assert_eq!(joining.join().unwrap(), Joined::Lost(1));
+    });
+    assert_eq!(queue.join(NONE).unwrap(), Joined::Done, "it is told once");
+    // An item may be handed over: somebody else says that it is done.
+    assert_eq!(queue.put(b"x", NONE).unwrap(), Put::Done);
+    assert!(take(&living).is_some() && queue.task_done().unwrap());
+    assert_eq!(queue.join(NONE).unwrap(), Joined::Done);
+}
