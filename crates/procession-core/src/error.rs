@@ -143,6 +143,14 @@ pub(crate) enum Fault {
         count: u64,
         first: Vec<Error>,
     },
+    /// Of something else than a pool.
+    Shut {
+        what: Cow<'static, str>,
+    },
+    /// So many items were not done by those who had taken them.
+    LostItems {
+        count: u64,
+    },
     /// Of a barrier that so many were to come to.
     BrokenBarrier {
         parties: u32,
@@ -233,6 +241,18 @@ impl Error {
         }
     }
 
+    /// Something else than a pool that is closed.
+    #[cold]
+    pub fn closed(what: &'static str) -> Self {
+        Self::new(Fault::Shut { what: Cow::Borrowed(what) })
+    }
+
+    /// Items of a queue that died with those who had taken them.
+    #[cold]
+    pub fn lost_items(count: u64) -> Self {
+        Self::new(Fault::LostItems { count })
+    }
+
     /// A barrier at which nobody waits any more.
     #[cold]
     pub fn broken_barrier(parties: u32) -> Self {
@@ -295,9 +315,9 @@ impl Error {
         matches!(self.fault(), Fault::Terminated)
     }
 
-    /// The pool takes no more tasks.
+    /// The pool takes no more tasks; or the queue is closed, or the other end of the pipe.
     pub fn is_closed(&self) -> bool {
-        matches!(self.fault(), Fault::Closed)
+        matches!(self.fault(), Fault::Closed | Fault::Shut { .. })
     }
 
     /// The pool cannot go on, or the process could not be started, for a reason that trying again does not
@@ -439,6 +459,12 @@ impl fmt::Display for Error {
             }
             Fault::Terminated => write!(f, "the pool was terminated before the task was done"),
             Fault::Closed => write!(f, "the pool is closed and takes no more tasks"),
+            Fault::Shut { what } => f.write_str(what),
+            Fault::LostItems { count } => write!(
+                f,
+                "{count} of the queue's items were taken by processes that ended before they had called \
+                 task_done(); all others are done"
+            ),
             Fault::TimedOut { what } => write!(f, "{what} timed out"),
             Fault::Overdue { worker, limit } => {
                 let called = self.called("the task");

@@ -47,6 +47,7 @@ mod map;
 mod plain;
 mod pool;
 mod process;
+mod queue;
 mod remote_error;
 mod shared;
 mod shared_slice;
@@ -74,6 +75,7 @@ pub use procession_core::start::{StartMethod, get_start_method, set_executable, 
 pub use procession_core::worker::{CurrentTask, current_task};
 pub use procession_core::{Error, Result};
 pub use procession_macros::{main, test};
+pub use queue::{Item, JoinableQueue, Queue, QueueIter, SimpleQueue};
 pub use remote_error::RemoteError;
 pub use shared::Shared;
 pub use shared_slice::SharedSlice;

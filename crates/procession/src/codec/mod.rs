@@ -102,6 +102,26 @@ pub(crate) fn decode_value<T: DeserializeOwned + 'static>(
     }
 }
 
+/// Encodes a value that travels by itself, into this memory.
+pub(crate) fn encode_item<T: Serialize + 'static>(
+    value: &T,
+    scratch: Vec<u8>,
+) -> std::result::Result<Vec<u8>, CodecError> {
+    let mut output = Output::new(scratch, None);
+    match plain::encode(value, &mut output) {
+        Some(written) => written.map_err(|NoMemory| CodecError::no_memory::<T>())?,
+        None => encode_by_serde(value, &mut output)?,
+    }
+    Ok(std::mem::take(output.bytes()))
+}
+
+/// Decodes a value that travelled by itself.
+pub(crate) fn decode_item<T: DeserializeOwned + 'static>(bytes: &[u8]) -> Result<T> {
+    let mut input = Input::Slice(bytes);
+    let value = decode_value(&mut input).and_then(|value| finish::<T>(&input).map(|()| value));
+    value.map_err(|error| Error::codec(error.to_string()))
+}
+
 /// Decodes a task's result, which must be all there is.
 pub(crate) fn decode_result<R: Returned>(input: &mut Input<'_>) -> Result<R> {
     let value = decode_value(input).and_then(|value| finish::<R>(input).map(|()| value));

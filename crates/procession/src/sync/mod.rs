@@ -5,7 +5,7 @@ mod barrier;
 mod condition;
 mod event;
 mod lock;
-mod place;
+pub(crate) mod place;
 mod rlock;
 mod semaphore;
 mod value;
