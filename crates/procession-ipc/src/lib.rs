@@ -17,6 +17,7 @@ pub mod frame;
 #[cfg(not(loom))]
 pub mod lane;
 pub mod layout;
+pub mod pipe;
 pub mod primitive;
 pub mod queue;
 pub mod ring;

@@ -60,7 +60,7 @@ mod tasks;
 mod tests;
 
 use crate::primitive::{AtomicU32, AtomicU64, Ordering};
-use crate::roster::Roster;
+use crate::roster::{Roster, Token};
 use crate::segment::Segment;
 #[cfg(not(loom))]
 use crate::spin::Spin;
@@ -70,6 +70,7 @@ use rings::{Position, Rings};
 use std::cell::Cell;
 use std::fmt;
 use std::io;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 pub use tasks::Joined;
@@ -160,14 +161,26 @@ thread_local! {
 impl Queue {
     /// The queue at this offset, whose rings fill the rest of the segment.
     pub fn new(roster: Arc<Roster>, at: usize) -> Self {
-        let rings = Rings::new(roster.segment(), at + QUEUE_BYTES);
+        let rings = at + QUEUE_BYTES..roster.segment().bytes();
+        Self::with_rings(roster, at, rings)
+    }
+
+    /// The queue at this offset, whose rings lie there.
+    pub fn with_rings(roster: Arc<Roster>, at: usize, rings: Range<usize>) -> Self {
+        let rings = Rings::new(&rings);
         let get_lock = Lock::new(roster.clone(), at + GET_LOCK);
         Self { put_lock: Lock::new(roster, at), get_lock, rings, at }
     }
 
     /// Whether a segment has room for a queue at this offset.
     pub fn fits(segment: &Segment, at: usize) -> bool {
-        at.checked_add(QUEUE_BYTES).is_some_and(|rings_at| Rings::fit(segment, rings_at))
+        let rings_at = at.checked_add(QUEUE_BYTES);
+        rings_at.is_some_and(|rings_at| Rings::fit(&(rings_at..segment.bytes())))
+    }
+
+    /// Whether rings can lie there.
+    pub fn fits_rings(rings: &Range<usize>) -> bool {
+        Rings::fit(rings)
     }
 
     /// Says how many items may lie in a new one, before anybody else knows of it; 0 is any number.
@@ -250,6 +263,15 @@ impl Queue {
         Ok(())
     }
 
+    /// Has all who wait look again.
+    pub(crate) fn wake_all(&self) {
+        for bell in [PUT_BELL, GET_BELL] {
+            // Without the locks: a move by who has one may be to the same value, and is a move all the same.
+            self.word32(bell).fetch_add(SLEEPERS + 1, Ordering::AcqRel);
+            self.segment().wake(self.at + bell);
+        }
+    }
+
     /// Gets the put lock; `false` if it took too long.
     fn enter_put(&self, deadline: Option<Instant>) -> io::Result<bool> {
         let Some(how) = self.put_lock.acquire(patience(deadline))? else { return Ok(false) };
@@ -279,6 +301,20 @@ impl Queue {
     /// # Errors
     /// When this process cannot take part.
     pub fn put(&self, item: &[u8], timeout: Option<Duration>) -> io::Result<Put> {
+        self.put_unless(item, timeout, || ControlFlow::Continue(Vec::new()))
+    }
+
+    /// As [`put`](Self::put). Before it sleeps it asks whose ends it is to mind; a break is as if the queue
+    /// were closed.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put).
+    pub fn put_unless(
+        &self,
+        item: &[u8],
+        timeout: Option<Duration>,
+        watch: impl Fn() -> ControlFlow<(), Vec<Token>>,
+    ) -> io::Result<Put> {
         let mut deadline = None;
         let mut has_slept = false;
         loop {
@@ -301,7 +337,8 @@ impl Queue {
             if deadline.is_none() {
                 deadline = deadline_after(timeout);
             }
-            if !self.sleep(GET_BELL, seen, deadline) {
+            let ControlFlow::Continue(minded) = watch() else { return Ok(Put::Closed) };
+            if !self.sleep(GET_BELL, seen, &minded, deadline) {
                 return Ok(Put::Full);
             }
             has_slept = true;
@@ -313,6 +350,20 @@ impl Queue {
     /// # Errors
     /// When this process cannot take part, or has no memory for the item, which stays; with [`Ruined`].
     pub fn get(&self, item: &mut Vec<u8>, timeout: Option<Duration>) -> io::Result<Got> {
+        self.get_unless(Some(item), timeout, || ControlFlow::Continue(Vec::new()))
+    }
+
+    /// As [`get`](Self::get), or without taking it where there is no place for it. Before it sleeps it asks
+    /// whose ends it is to mind; a break is as if the queue were closed.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn get_unless(
+        &self,
+        mut item: Option<&mut Vec<u8>>,
+        timeout: Option<Duration>,
+        watch: impl Fn() -> ControlFlow<(), Vec<Token>>,
+    ) -> io::Result<Got> {
         let mut deadline = None;
         let mut has_slept = false;
         loop {
@@ -320,6 +371,13 @@ impl Queue {
             // Before the look for items: what was put before it was closed is seen.
             let is_closed = self.is_closed();
             if !self.is_empty() {
+                let Some(item) = &mut item else {
+                    if has_slept {
+                        // It is for whoever takes it, who may sleep yet.
+                        self.segment().wake_one(self.at + PUT_BELL);
+                    }
+                    return Ok(Got::Item);
+                };
                 if !self.enter_get(deadline.or_else(|| deadline_after(timeout)))? {
                     return Ok(Got::Empty);
                 }
@@ -347,8 +405,15 @@ impl Queue {
             if timeout != Some(Duration::ZERO) && self.spin(seen) {
                 continue;
             }
-            if !self.sleep(PUT_BELL, seen, deadline) {
-                return Ok(Got::Empty);
+            match watch() {
+                ControlFlow::Continue(minded) => {
+                    if !self.sleep(PUT_BELL, seen, &minded, deadline) {
+                        return Ok(Got::Empty);
+                    }
+                }
+                // What was put before they ended counts.
+                ControlFlow::Break(()) if self.is_empty() => return Ok(Got::Closed),
+                ControlFlow::Break(()) => {}
             }
             has_slept = true;
         }
@@ -370,7 +435,7 @@ impl Queue {
     }
 
     /// Sleeps while the bell is as it was seen; `false` when the deadline has come.
-    fn sleep(&self, bell: usize, seen: u32, deadline: Option<Instant>) -> bool {
+    fn sleep(&self, bell: usize, seen: u32, minded: &[Token], deadline: Option<Instant>) -> bool {
         let (word, with) = (self.word32(bell), seen | SLEEPERS);
         // ORDER(queue-bell): see `move_bell`.
         if seen != with
@@ -378,7 +443,7 @@ impl Queue {
         {
             return true;
         }
-        let has_time = self.roster().sleep(self.at + bell, with, &[], deadline);
+        let has_time = self.roster().sleep(self.at + bell, with, minded, deadline);
         // There may be others, of whom the bit spoke, too.
         word.fetch_or(SLEEPERS, Ordering::Relaxed);
         has_time

@@ -151,10 +151,10 @@ impl<T: Item> Queue<T> {
 
     fn put_within(&self, item: &T, timeout: Option<Duration>) -> Result<bool> {
         // Not borrowed while the item is encoded: its `Serialize` may put something itself.
-        let encoded = codec::encode_item(item, SCRATCH.take());
+        let encoded = codec::encode_item(item, take_scratch());
         let encoded = encoded.map_err(|error| Error::codec(error.to_string()))?;
         let put = self.queue.put(&encoded, timeout).map_err(cannot(CANNOT_PUT));
-        keep(encoded);
+        keep_scratch(encoded);
         match put? {
             Put::Done => Ok(true),
             Put::Full => Ok(false),
@@ -168,7 +168,7 @@ impl<T: Item> Queue<T> {
     }
 
     fn get_within(&self, timeout: Option<Duration>) -> Result<Option<T>> {
-        let mut encoded = SCRATCH.take();
+        let mut encoded = take_scratch();
         let got = self.queue.get(&mut encoded, timeout).map_err(cannot(CANNOT_GET));
         let decoded = match got {
             Ok(Got::Item) => codec::decode_item::<T>(&encoded).map(Some),
@@ -176,7 +176,7 @@ impl<T: Item> Queue<T> {
             Ok(Got::Closed) => Err(Error::closed("the queue is closed, and nothing is left in it")),
             Err(error) => Err(error),
         };
-        keep(encoded);
+        keep_scratch(encoded);
         decoded
     }
 
@@ -278,8 +278,13 @@ impl<T> Queue<T> {
     }
 }
 
+/// Memory for an item of this thread's.
+pub(crate) fn take_scratch() -> Vec<u8> {
+    SCRATCH.take()
+}
+
 /// Keeps the memory of an item for the next one of this thread.
-fn keep(encoded: Vec<u8>) {
+pub(crate) fn keep_scratch(encoded: Vec<u8>) {
     if encoded.capacity() <= SCRATCH_BYTES_MAX {
         SCRATCH.set(encoded);
     }

@@ -1,6 +1,7 @@
 //! Where the rings of a queue lie.
 
 use crate::segment::Segment;
+use std::ops::Range;
 
 /// Bytes of the first ring; each other is twice as large as the one before.
 #[cfg(not(loom))]
@@ -46,9 +47,9 @@ pub(super) struct Rings {
 }
 
 impl Rings {
-    /// As many as the segment has room for from this offset on.
-    pub(super) fn new(segment: &Segment, at: usize) -> Self {
-        let room = segment.bytes().saturating_sub(at);
+    /// As many as there is room for.
+    pub(super) fn new(place: &Range<usize>) -> Self {
+        let (at, room) = (place.start, place.len());
         let all = |count: usize| FIRST_BYTES.checked_mul((1 << count) - 1);
         let fits = |count: &usize| all(*count).is_some_and(|bytes| bytes <= room);
         let count = (1..=RINGS_MAX).take_while(fits).last().unwrap_or(0);
@@ -56,9 +57,9 @@ impl Rings {
         Self { at, count }
     }
 
-    /// Whether the segment has room for one from this offset on.
-    pub(super) fn fit(segment: &Segment, at: usize) -> bool {
-        at.checked_add(FIRST_BYTES).is_some_and(|end| end <= segment.bytes())
+    /// Whether there is room for one.
+    pub(super) fn fit(place: &Range<usize>) -> bool {
+        place.len() >= FIRST_BYTES
     }
 
     pub(super) fn count(&self) -> usize {

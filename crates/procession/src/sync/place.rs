@@ -7,7 +7,6 @@ use procession_core::{Error, Result};
 use procession_ipc::primitive::Ordering;
 use procession_ipc::roster::Roster;
 use procession_ipc::segment::Segment;
-use serde::de::Error as _;
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::any::type_name;
@@ -114,10 +113,31 @@ pub(crate) fn deserialize<'de, T: Object, D: Deserializer<'de>>(
 ) -> std::result::Result<T, D::Error> {
     let (id, at) = <(u64, u64)>::deserialize(deserializer)?;
     let object = Place::find::<T>(id, at).and_then(T::at_place);
-    object.map_err(|why| {
-        mentions::refuse(&why);
-        D::Error::custom(why)
-    })
+    object.map_err(|why| refuse(&why))
+}
+
+/// Why a handle cannot be decoded, for the error of the value that it is in.
+pub(crate) fn refuse<E: serde::de::Error>(why: &str) -> E {
+    mentions::refuse(why);
+    E::custom(why)
+}
+
+/// An object's handle on its way, in a larger one.
+pub(crate) struct Mention<'a, T>(pub(crate) &'a T);
+
+impl<T: Object> Serialize for Mention<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serialize(self.0, serializer)
+    }
+}
+
+/// An object's handle that came in a larger one.
+pub(crate) struct Found<T>(pub(crate) T);
+
+impl<'de, T: Object> Deserialize<'de> for Found<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        deserialize(deserializer).map(Self)
+    }
 }
 
 /// Lets handles of a shared object be arguments, and be cloned.
