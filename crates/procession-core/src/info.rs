@@ -1,5 +1,6 @@
 //! Who this process is.
 
+use crate::error::{Error, Result};
 use parking_lot::Mutex;
 
 /// Facts about a process of this program.
@@ -26,6 +27,26 @@ impl ProcessInfo {
     /// The parent's process id; `None` in the main process, which no `Process` or `Pool` started.
     pub fn parent_pid(&self) -> Option<u32> {
         self.parent_pid
+    }
+}
+
+/// Longest name of a worker or a process: it goes along with each child, and into each error.
+const NAME_BYTES_MAX: usize = 4096;
+
+/// Checks a name that a user has given.
+///
+/// # Errors
+/// When it is none that a thread or a process can have.
+pub(crate) fn check_name(name: &str) -> Result<()> {
+    if name.len() > NAME_BYTES_MAX {
+        let bytes = name.len();
+        return Err(Error::usage(format!(
+            "a name of {bytes} bytes is longer than a name may be: {NAME_BYTES_MAX} bytes"
+        )));
+    }
+    match name.find('\0') {
+        Some(at) => Err(Error::usage(format!("the name {name:?} has a NUL at byte {at}"))),
+        None => Ok(()),
     }
 }
 

@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::num::NonZeroUsize;
 
+/// More processors than any machine has.
+const PROCESSORS_MAX: usize = 1 << 13;
+
 /// What a worker process may use of the machine. By default, all that the program may.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerLimits {
@@ -24,12 +27,17 @@ pub struct WorkerLimits {
 }
 
 impl WorkerLimits {
-    /// Chooses the processors that a worker may run on; one that is named twice counts once.
+    /// Chooses the processors that a worker may run on; one that is named twice counts once. After one
+    /// that there cannot be, which [`check`](Self::check) will say, no others are looked at: they may be
+    /// without end.
     pub fn run_on(&mut self, processors: impl IntoIterator<Item = usize>) {
         let mut chosen = Vec::new();
         for processor in processors {
             if !chosen.contains(&processor) {
                 chosen.push(processor);
+            }
+            if processor >= PROCESSORS_MAX {
+                break;
             }
         }
         self.processors = Some(chosen);

@@ -7,6 +7,7 @@ pub use detached::{detach, join_detached};
 use crate::attachment::Attachments;
 use crate::error::{Error, Fault, Result};
 use crate::face::Code;
+use crate::info::check_name;
 use crate::limits::WorkerLimits;
 use crate::message::{Retirement, Role, request, response, status};
 use crate::payload::{BulkSource, Bytes, Finished, Loans, Output, Value};
@@ -94,6 +95,7 @@ impl Process {
         refused: impl FnOnce(E) -> Error,
     ) -> Result<Self> {
         let Config { name, start_method, mut limits } = config;
+        check_name(&name)?;
         limits.check()?;
         let source = OneBulk(Mutex::new(BulkStore::new(4)));
         let mut output = Output::new(Vec::new(), Some(&source));

@@ -255,7 +255,7 @@ impl PoolBuilder {
     /// Starts the workers.
     ///
     /// # Errors
-    /// As [`Pool::new`]; also when the initializer's arguments could not be encoded, when the limits are
+    /// As [`Pool::new`]; also when the name has a NUL or more than 4096 bytes, when the initializer's arguments could not be encoded, when the limits are
     /// none that a worker can have (no memory, no CPU, one that does not exist or that the program may
     /// not run on, a niceness that there is not), when workers are to be replaced after no task at
     /// all, and when an option asks for what threads of this process cannot do.

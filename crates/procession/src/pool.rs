@@ -62,7 +62,7 @@ impl Pool {
     /// A pool of this many processes. They start side by side; tasks may be submitted at once.
     ///
     /// # Errors
-    /// When `processes` is 0, this program does not call `#[procession::main]` or
+    /// When `processes` is 0 or more than 4096, this program does not call `#[procession::main]` or
     /// [`init`](crate::init), or the system cannot make processes. What goes wrong while a worker
     /// starts is the error of the next task and of [`join`](Self::join).
     pub fn new(processes: usize) -> Result<Self> {
@@ -200,7 +200,7 @@ impl Pool {
 
     /// The map family with chunks of a fixed number of items, Python's `chunksize`.
     ///
-    /// Without it chunks follow the measured time of an item, which is right unless items differ
+    /// No more than all items, and no less than one, whatever the number. Without it chunks follow the measured time of an item, which is right unless items differ
     /// wildly in a way that you know.
     pub fn chunksize(&self, items: usize) -> Calls<'_> {
         self.calls().chunksize(items)

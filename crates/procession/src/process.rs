@@ -176,7 +176,7 @@ impl<R: Returned> Process<R> {
     /// # Errors
     /// When it was started before, the arguments cannot be encoded, the function lives in another
     /// shared library, the system cannot make a process, it would be forked and the program has
-    /// threads, or it was given limits that it cannot have.
+    /// threads, or it was given limits that it cannot have, or a name with a NUL or of more than 4096 bytes.
     pub fn start(&mut self) -> Result<()> {
         if !matches!(self.state, State::New { .. }) {
             return Err(Error::usage("a process is started once"));

@@ -18,6 +18,9 @@ const AHEAD_NS: f64 = 4_000_000.0;
 const AHEAD_UNKNOWN: usize = 4;
 /// Most items ahead.
 const AHEAD_MAX: usize = 32 * 1024;
+/// Items of a chunk of fixed size for which more than that is kept ahead: an iterator may be endless
+/// whatever the size.
+const CHUNK_AHEAD_MAX: usize = 1 << 20;
 
 /// A map, wherever its items run.
 trait Work<A, R>: Send + Sync {
@@ -238,9 +241,10 @@ impl<I: Iterator, R> Stream<I, R> {
     /// length.
     fn window(&self) -> u64 {
         let workers = self.work.workers();
+        let chunk = self.chunk.min(CHUNK_AHEAD_MAX);
         let known = self.work.item_ns().map(|ns| (AHEAD_NS / ns.max(1.0)) as usize);
-        let each = known.unwrap_or(0).max(AHEAD_UNKNOWN).max(2 * self.chunk);
-        (each * workers).min(AHEAD_MAX.max(2 * self.chunk * workers)) as u64
+        let each = known.unwrap_or(0).max(AHEAD_UNKNOWN).max(2 * chunk);
+        each.saturating_mul(workers).min(AHEAD_MAX.max(2 * chunk * workers)) as u64
     }
 
     /// Pushes items until the window is full.

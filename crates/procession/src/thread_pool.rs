@@ -75,7 +75,8 @@ impl ThreadPool {
     /// A pool of this many threads. They start side by side; tasks may be submitted at once.
     ///
     /// # Errors
-    /// When `threads` is 0 or far too large, or the system cannot make a thread.
+    /// When `threads` is 0 or more than 4096, the name has a NUL or more than 4096 bytes, or the system
+    /// cannot make a thread.
     pub fn new(threads: usize) -> Result<Self> {
         Self::builder().threads(threads).build()
     }

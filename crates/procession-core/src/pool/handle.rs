@@ -8,6 +8,7 @@ use super::wait::{Goal, Waitable};
 use crate::attachment::Attachments;
 use crate::error::{Error, Result};
 use crate::face::Code;
+use crate::info::check_name;
 use crate::payload::Output;
 use crate::report;
 use crate::start::{Processes, Snapshot, StartMethod, bootstrap};
@@ -22,6 +23,9 @@ thread_local! {
     /// The encoder's memory, used again by this thread's next task.
     static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
+
+/// Most workers of a pool, threads of its processes counted.
+const WORKERS_MAX: usize = 4096;
 
 /// Scratch memory above this is not kept.
 const SCRATCH_BYTES_MAX: usize = 1 << 20;
@@ -51,6 +55,14 @@ impl Pool {
         if config.workers == 0 || config.threads == 0 {
             return Err(Error::usage("a pool has at least one process, of at least one thread"));
         }
+        let workers = config.workers.checked_mul(config.threads);
+        if workers.is_none_or(|workers| workers > WORKERS_MAX) {
+            return Err(Error::usage(format!(
+                "a pool has at most {WORKERS_MAX} workers, not {} processes of {} threads each",
+                config.workers, config.threads
+            )));
+        }
+        check_name(&config.name)?;
         config.limits.check()?;
         if StartMethod::chosen(config.start_method) == Some(StartMethod::Fork) {
             config.snapshot = Some(Snapshot::take()?);

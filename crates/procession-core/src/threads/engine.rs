@@ -5,6 +5,7 @@ use super::sleep::Sleep;
 use super::worker;
 use super::workers::Doing;
 use crate::error::{Error, Fault, Result};
+use crate::info::check_name;
 use crate::pool::Stats;
 use crate::report;
 use crate::task::{Failure, Failures};
@@ -141,6 +142,7 @@ impl Engine {
                 config.threads
             )));
         }
+        check_name(&config.name)?;
         panic_hook::install_beside_the_users();
         let threads = config.threads;
         let engine = Arc::new(Self {
