@@ -244,3 +244,18 @@ fn programs_that_a_task_runs_mind_a_ctrl_c() {
     let ignored = pool.apply(signals, ()).unwrap();
     assert_eq!(ignored & (1 << (libc::SIGINT - 1)), 0, "{ignored:x}");
 }
+
+#[procession::test]
+fn a_template_that_is_ended_while_it_forks_leaves_nobody_behind() {
+    let _harness = Harness::start("ended templates", LIMIT);
+    let before = procession_testing::Leaks::count();
+    for round in 0..300 {
+        // It has not answered in time, wherever it is by then.
+        let patience = Duration::from_micros(round * 37 % 3000);
+        let builder = Pool::builder().processes(2).start_method(StartMethod::ForkServer);
+        if let Ok(pool) = builder.start_timeout(patience).build() {
+            drop(pool.apply(|| (), ()));
+        }
+        before.assert_nothing_new();
+    }
+}

@@ -225,7 +225,7 @@ fn bind_life(parent_pid: u32) {
 }
 
 fn work(boot: Boot, lanes: Vec<WorkerLane>, control: Control) -> ! {
-    procession_os::process::set_name(&boot.name);
+    // The process itself is named when the program knows of it.
     info::become_child(boot.name.clone());
     if let Err(why) = boot.limits.apply() {
         refuse(&control, why);

@@ -20,8 +20,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
-/// The name of a template's process. Its copies have it, too, until each takes its own: so those that it
-/// did not live to tell of can be found. The system keeps 15 bytes of a name.
+/// The name of a template's process. Its copies have it, too, until the program knows of them and sends
+/// them something: so those that it did not live to tell of can be found. The system keeps 15 bytes of a name.
 pub(super) fn name_of(pid: u32) -> String {
     format!("template{pid}")
 }

@@ -49,6 +49,8 @@ struct Worker {
     pace: Pace,
     fitness: Fitness,
     role: Role,
+    /// The first thread's worker gives the process its name.
+    name: Option<String>,
     /// The first thread's worker has those of the others until it is ready.
     others: Vec<Worker>,
 }
@@ -73,10 +75,12 @@ pub(crate) fn run(boot: &Boot, lanes: Vec<WorkerLane>, control: Control) -> ! {
         pace: Pace::default(),
         fitness: fitness.clone(),
         role: boot.role,
+        name: None,
         others: Vec::new(),
     });
     let mut first = team.next().expect("a worker has a lane");
     first.others = team.collect();
+    first.name = Some(boot.name.clone());
     first.work()
 }
 
@@ -109,6 +113,11 @@ impl Worker {
             self.retire_if_unfit();
             let Ok(frame) = self.lane.next_request() else { exit_now(LANE_BROKEN) };
             let header = frame.header;
+            if let Some(name) = self.name.take() {
+                // Not before: the parent sends a request when it knows of this process. If a template died
+                // before it had told, a process is found by the template's name, or by nobody.
+                procession_os::process::set_name(&name);
+            }
             if header.flags & request::FLAG_PARCEL != 0 {
                 self.views.read_parcels();
             }
