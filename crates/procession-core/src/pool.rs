@@ -12,6 +12,7 @@ mod dispatch;
 mod handle;
 mod inner;
 mod overdue;
+mod pin;
 #[cfg(any(test, feature = "puppet"))]
 #[doc(hidden)]
 pub mod puppet;

@@ -29,15 +29,25 @@ impl Shared {
             return false;
         }
         let is_it = |flight: &Flight| matches!(&flight.target, Some(Target::Task(c)) if Arc::ptr_eq(c, cell));
-        let place = find(inner, is_it).next();
-        let mut is_cancelled = true;
-        match place.map(|(place, index)| (place, index, inner.slots[place].take_back(index))) {
+        let found = find(inner, is_it).next();
+        let is_cancelled = match found {
             // It waits in the injector, and is dropped when it is its turn.
-            None => inner.settle(cell, Err(cancelled())),
-            Some((.., Some(request))) => self.drop_cancelled(inner, request),
-            Some((place, index, None)) if running => cancel_begun(inner, place, index, cell),
-            Some((.., None)) => is_cancelled = false,
-        }
+            None => {
+                inner.settle(cell, Err(cancelled()));
+                true
+            }
+            Some(found) => match inner.slots[found.place].take_back(found.index) {
+                Some(request) => {
+                    self.drop_cancelled(inner, request);
+                    true
+                }
+                None if running && self.pin(inner, found.place, found.sequence) => {
+                    cancel_begun(inner, found.place, found.sequence, cell);
+                    true
+                }
+                None => false,
+            },
+        };
         self.collect(inner);
         self.tell_leader(inner);
         is_cancelled
@@ -58,27 +68,30 @@ impl Shared {
             find(inner, |flight| flight.target.as_ref().is_some_and(is_its)).collect();
         let mut not_begun = Vec::new();
         let mut begun = Vec::new();
-        for (place, index) in places {
-            match inner.slots[place].take_back(index) {
+        // The last of a lane first: so what is left there is nothing but what has begun.
+        for found in places.into_iter().rev() {
+            match inner.slots[found.place].take_back(found.index) {
                 Some(request) => not_begun.push(request),
-                None => begun.push(inner.slots[place].process),
+                None => begun.push(found),
             }
         }
+        begun.retain(|found| running && self.pin(inner, found.place, found.sequence));
         for work in std::mem::take(&mut inner.injector) {
             match work {
                 Work::Request(request) if is_its(&request.target) => not_begun.push(request),
                 work => inner.injector.push_back(work),
             }
         }
-        let is_any = batch.uncut() > 0 || !not_begun.is_empty() || running && !begun.is_empty();
+        let is_any = batch.uncut() > 0 || !not_begun.is_empty() || !begun.is_empty();
         if is_any {
             inner.give_up(batch, &cancelled());
         }
         for request in not_begun {
             self.drop_cancelled(inner, request);
         }
-        for process in begun.into_iter().filter(|_| running) {
+        for found in begun {
             // Its items have their outcomes when its end is known. It may have been killed before.
+            let process = inner.slots[found.place].process;
             inner.kill_team(process, KILLED_FOR_CANCELLED);
         }
         self.collect(inner);
@@ -93,20 +106,32 @@ impl Shared {
     }
 }
 
-fn cancel_begun(inner: &mut Inner, place: usize, index: usize, cell: &Arc<TaskCell>) {
-    let slot = &inner.slots[place];
-    let function = face::name_of(slot.flights[index].code);
+fn cancel_begun(inner: &mut Inner, place: usize, sequence: u64, cell: &Arc<TaskCell>) {
+    let slot = &mut inner.slots[place];
+    let code = slot.flight(sequence).map(|flight| flight.code);
     let process = slot.process;
     let worker = slot.live.as_ref().map(|live| live.process.id().clone());
-    let error = Error::new(Fault::Cancelled { worker }).of_call(function, None);
+    let mut error = Error::new(Fault::Cancelled { worker });
+    if let Some(code) = code {
+        error = error.of_call(face::name_of(code), None);
+    }
     inner.settle(cell, Err(error));
     inner.kill_team(process, KILLED_FOR_CANCELLED);
 }
 
-/// The places and flights of which a condition holds.
-fn find(inner: &Inner, is_it: impl Fn(&Flight) -> bool) -> impl Iterator<Item = (usize, usize)> {
+/// Where a flight is.
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    place: usize,
+    index: usize,
+    sequence: u64,
+}
+
+/// The flights of which a condition holds.
+fn find(inner: &Inner, is_it: impl Fn(&Flight) -> bool) -> impl Iterator<Item = Found> {
     inner.slots.iter().enumerate().flat_map(move |(place, slot)| {
         let found = slot.flights.iter().enumerate().filter(|(_, flight)| is_it(flight));
-        found.map(|(index, _)| (place, index)).collect::<Vec<_>>()
+        let found = found.map(|(index, flight)| Found { place, index, sequence: flight.sequence });
+        found.collect::<Vec<_>>()
     })
 }

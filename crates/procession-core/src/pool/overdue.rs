@@ -148,8 +148,12 @@ impl Shared {
         let call = seen.call;
         match seen.kill_at {
             Some(kill_at) if kill_at <= now => {
-                inner.kill_team(process, KILLED_FOR_OVERDUE);
-                None
+                if self.still_runs(inner, place, call) {
+                    inner.kill_team(process, KILLED_FOR_OVERDUE);
+                }
+                // What stood behind it goes elsewhere, or back again.
+                self.collect(inner);
+                Some(look)
             }
             Some(kill_at) => Some(look.min(kill_at - now)),
             None if !call.is_begun && age >= limit.max(BEGIN_PATIENCE) => {
@@ -166,6 +170,12 @@ impl Shared {
             None if call.is_begun => Some(look.min(limit - age)),
             None => Some(look),
         }
+    }
+
+    /// Whether a lane runs this call, and will run none but the next items of its chunk.
+    fn still_runs(&self, inner: &mut Inner, place: usize, call: Call) -> bool {
+        self.pin(inner, place, call.sequence)
+            && inner.slots[place].current_call().is_some_and(|(now, _)| !now.is_after(call))
     }
 
     /// Gives a call that has had its time its outcome, and asks it to stop.

@@ -515,6 +515,12 @@ impl Slot {
         self.take_back(index)
     }
 
+    /// As [`take_back_last`](Self::take_back_last), if it stands behind the request of this sequence.
+    pub(super) fn take_back_behind(&mut self, sequence: u64) -> Option<Request> {
+        let index = self.flights.iter().rposition(|flight| flight.target.is_some())?;
+        if self.flights[index].sequence > sequence { self.take_back(index) } else { None }
+    }
+
     /// Takes the request of a flight back, with its payload, if it has no outcome and the worker has
     /// not begun it.
     pub(super) fn take_back(&mut self, index: usize) -> Option<Request> {
