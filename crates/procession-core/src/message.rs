@@ -193,12 +193,12 @@ pub enum Parcel {
     AttachmentsGone(Vec<u64>),
     /// To a child: another lane, the memory objects beside it.
     Lane,
-    /// To a child: it is a template, and calls this before it is forked.
+    /// To a child: it is a template, and calls this before it is forked. Its leash is beside it.
     Template(Option<Code>),
     /// From a template: it can be forked.
     Ready,
-    /// To a template: fork a child. Beside it the handles of the child's end of its control channel
-    /// and of what is different around the program by now, which is also in the bytes.
+    /// To a template: fork a child. Beside it the handles of the child's end of its control channel,
+    /// of its leash, and of what is different around the program by now, which is also in the bytes.
     Order(OrderHead, Vec<u8>),
     /// From a template: the process id of the child.
     Forked(u32),

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use crate::control::Received;
-use crate::copy::Copied;
+use crate::copy::{Copied, Ties};
 use crate::handle::{BorrowedHandle, Handle};
 use crate::image::Image;
 use crate::memory::{Access, Writers};
@@ -78,8 +78,8 @@ macro_rules! owes_nothing {
 
             let _: fn() -> io::Result<usize> = copy::thread_count;
             let _: fn() -> io::Result<()> = copy::prepare;
-            let _: fn() -> io::Result<Copied> = copy::fork_sibling;
-            let _: fn(&Control) -> io::Result<Copied> = copy::fork;
+            let _: fn(Ties) -> io::Result<Copied> = copy::fork_sibling;
+            let _: fn(&Control, &leash::Hold, Handle) -> io::Result<Copied> = copy::fork;
             let _: fn() = copy::flush;
             let _: fn(u32) -> io::Result<process::Child> = copy::adopt;
             let _: fn(&str) -> Vec<u32> = copy::children_named;
@@ -87,6 +87,7 @@ macro_rules! owes_nothing {
             let _: fn() -> io::Result<(leash::Hold, Handle)> = leash::pair;
             let _: fn(&Handle) -> BorrowedHandle<'_> = leash::lend;
             let _: fn(Handle) -> io::Result<bool> = leash::wear;
+            let _: fn() -> bool = leash::is_worn;
 
             let _: fn() -> u32 = life::epoch;
             let _: [fn(u32) -> bool; 2] = [life::is_alive, life::is_free];

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::control::Control;
+use crate::leash::{Hold, Leash};
 use crate::own_thread::Rest;
 use crate::process::Child;
 use crate::sys;
@@ -21,6 +22,17 @@ pub enum Copied {
     Original(u32),
     /// The copy, in which the call returned as well.
     Copy,
+}
+
+/// What ends a copy together with the program, from the first thing that it does on, whatever becomes of
+/// it before it does a second: it may be stopped.
+#[derive(Debug, Default)]
+pub struct Ties {
+    /// Its parent, by process id: see [`bind_life_to_parent`](crate::process::bind_life_to_parent). If
+    /// that is gone already the copy ends.
+    pub parent: Option<u32>,
+    /// What it wears. If nobody holds that any more the copy ends.
+    pub leash: Option<Leash>,
 }
 
 /// Counts the threads of this process, the calling one included.
@@ -49,14 +61,15 @@ pub fn prepare() -> io::Result<()> {
 
 /// Copies this process. The copy is a child of this process's parent, for which it must be
 /// [adopted](adopt) there; it continues on the calling thread, with copies of all memory and
-/// descriptors. Functions that were registered to run at a fork (`pthread_atfork`) do not run.
+/// descriptors. Functions that were registered to run at a fork (`pthread_atfork`) do not run. It is not
+/// bound to anything that this process is bound to, but has its own ties.
 ///
 /// # Errors
 ///
 /// Fails when this process has other threads, and when the system is out of processes or memory or
 /// cannot do this.
-pub fn fork_sibling() -> io::Result<Copied> {
-    sys::copy::fork_sibling()
+pub fn fork_sibling(ties: Ties) -> io::Result<Copied> {
+    sys::copy::fork_sibling(ties)
 }
 
 /// Whether somebody vouched for other threads.
@@ -78,7 +91,8 @@ pub unsafe fn allow_fork_with_threads() {
 /// Forks this process. The copy is its child, and is to be [adopted](adopt); it continues on the
 /// calling thread, with copies of all memory and descriptors, except that it has let go of the
 /// ends of control channels and leashes, all but `keep`, and that there are zeros where shared memory
-/// was.
+/// was. It wears the given leash before it does anything else, and ends with whoever has `hold`: this
+/// process. It is not bound to the calling thread, which may end before this process does.
 ///
 /// # Errors
 ///
@@ -86,14 +100,14 @@ pub unsafe fn allow_fork_with_threads() {
 /// somebody [vouched for them](allow_fork_with_threads); when called by one of those; and when the
 /// system is out of processes or memory or cannot do this. In a copy that cannot let go of what is not
 /// its own the process ends.
-pub fn fork(keep: &Control) -> io::Result<Copied> {
+pub fn fork(keep: &Control, hold: &Hold, leash: Leash) -> io::Result<Copied> {
     let rest = Rest::of_all(PATIENCE)?;
     if !ALLOWS_THREADS.load(Ordering::Relaxed) {
         require_no_other_threads(rest.count())?;
     }
     flush();
     let own = std::process::id();
-    let copied = sys::copy::fork(&keep.0);
+    let copied = sys::copy::fork(&keep.0, &hold.0, leash.0);
     if std::process::id() != own {
         rest.forget_all();
         if copied.is_err() {

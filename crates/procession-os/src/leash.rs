@@ -2,7 +2,8 @@
 //!
 //! It is the second of two ways, for the first,
 //! [`bind_life_to_parent`](crate::process::bind_life_to_parent), is forgotten by the kernel when a
-//! process changes its credentials.
+//! process changes its credentials, and refers to the thread that made the process, which may end
+//! before its own process does.
 
 use std::io;
 
@@ -13,12 +14,12 @@ use crate::sys;
 /// the [`Leash`] is killed. It survives neither an exec nor a [fork](crate::copy::fork).
 #[derive(Debug)]
 #[must_use]
-pub struct Hold(#[expect(dead_code, reason = "held until dropped")] sys::leash::Hold);
+pub struct Hold(pub(crate) sys::leash::Hold);
 
 /// The end that is worn.
 #[derive(Debug)]
 #[must_use]
-pub struct Leash(Handle);
+pub struct Leash(pub(crate) Handle);
 
 impl Leash {
     /// Makes a leash.
@@ -51,4 +52,10 @@ impl Leash {
     pub fn wear(self) -> io::Result<bool> {
         sys::leash::wear(self.0)
     }
+}
+
+/// Whether this process wears one.
+#[must_use]
+pub fn is_worn() -> bool {
+    sys::leash::is_worn()
 }

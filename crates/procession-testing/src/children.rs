@@ -7,7 +7,12 @@ use std::fs;
 ///
 /// The list is not of one moment: who is born or dies meanwhile may be in it or not.
 pub fn children() -> Vec<u32> {
-    let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    children_of(std::process::id())
+}
+
+/// As [`children`], of another process.
+pub fn children_of(pid: u32) -> Vec<u32> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     // A thread may be gone by now.
     let lines = tasks.map(|task| fs::read_to_string(task.path().join("children")));
     let lines = lines.map(Result::unwrap_or_default);

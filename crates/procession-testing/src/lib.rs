@@ -14,7 +14,7 @@ mod signals;
 mod watchdog;
 
 pub use alarm::{Alarm, leave_no_cores};
-pub use children::{children, is_alive, state_of};
+pub use children::{children, children_of, is_alive, state_of};
 pub use future::block_on;
 pub use harness::{Harness, by, wait_for};
 pub use layout::Layout;

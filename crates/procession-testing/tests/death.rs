@@ -1,7 +1,7 @@
 //! Workers that are killed at random, and the deaths of whole programs.
 
 use procession::{Pool, Process, StartMethod};
-use procession_testing::{Harness, Random, is_alive, send, trace, wait_for};
+use procession_testing::{Harness, Random, children_of, is_alive, send, state_of, trace, wait_for};
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -247,6 +247,56 @@ fn when_the_program_dies_nothing_of_it_is_left() {
         assert_eq!(droppings(&temporary), before);
     }
     fs::remove_dir(&temporary).unwrap();
+}
+
+/// Starts a program in the group of this process, so that the kernel does not take it for one whose last
+/// stopped members are to be continued when it dies.
+fn start_newborn(arguments: &[&str]) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_newborn"));
+    command.args(arguments).stdout(Stdio::piped()).spawn().unwrap()
+}
+
+/// Kills a program, all of whose children are stopped, and waits until they are gone.
+fn kill_over_the_stopped(mut program: Child, what: &str) {
+    let children = children_of(program.id());
+    assert!(!children.is_empty(), "{what}");
+    assert!(children.iter().all(|pid| state_of(*pid) == Some('T')), "{what}");
+    program.kill().unwrap();
+    program.wait().unwrap();
+    let is_gone = |pid: &u32| !is_alive(*pid);
+    wait_for(&format!("{what}: the stopped are gone"), Duration::from_secs(20), || {
+        children.iter().all(is_gone)
+    });
+}
+
+#[procession::test]
+fn children_that_stop_at_their_birth_die_with_the_program() {
+    let _harness = Harness::start("stopped newborns", LIMIT);
+    for method in ["spawn", "forkserver"] {
+        let program = start_newborn(&[method]);
+        wait_for("all children have stopped", LIMIT, || {
+            let children = children_of(program.id());
+            let are_all = method == "forkserver" && children.len() == 1 || children.len() == 2;
+            are_all && children.iter().all(|pid| state_of(*pid) == Some('T'))
+        });
+        kill_over_the_stopped(program, method);
+    }
+}
+
+#[procession::test]
+fn stopped_workers_and_templates_die_with_the_program() {
+    let _harness = Harness::start("stopped children", LIMIT);
+    for method in METHODS {
+        let mut program = start_newborn(&["none", &method.to_string()]);
+        let mut line = String::new();
+        BufReader::new(program.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "ready\n", "{method}");
+        for pid in children_of(program.id()) {
+            assert!(send(pid as i32, libc::SIGSTOP));
+            wait_for("it stops", LIMIT, || state_of(pid) == Some('T'));
+        }
+        kill_over_the_stopped(program, &method.to_string());
+    }
 }
 
 #[procession::test]

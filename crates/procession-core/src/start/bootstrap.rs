@@ -9,7 +9,7 @@ use crate::worker;
 use procession_ipc::lane::WorkerLane;
 use procession_os::control::{Control, Received};
 use procession_os::handle::Handle;
-use procession_os::leash::Leash;
+use procession_os::leash::{self, Leash};
 use procession_os::memory::Memory;
 use procession_os::process::exit_now;
 use std::error::Error as _;
@@ -156,9 +156,7 @@ fn become_child(summons: Summons) -> ! {
         Calling::Template(preload) => {
             info::become_child("Template".to_owned());
             // What follows runs in the copies of this process.
-            let control = serve::serve(control, preload);
-            bind_life(summons.parent_pid);
-            take_up(control)
+            take_up(serve::serve(control, preload, Some(summons.parent_pid)))
         }
     }
 }
@@ -182,14 +180,11 @@ pub(super) fn become_copy(control: Control) -> ! {
 pub(super) fn become_template_copy(control: Control) -> ! {
     enter_copy(&control);
     info::become_child("Template".to_owned());
-    take_up(serve::serve(control, None))
+    // The thread that forked it may end before the program does, so their lives are not bound to that.
+    take_up(serve::serve(control, None, None))
 }
 
-/// The thread that forked a copy may end before the program does, so its life is not bound to that:
-/// the leash and the control channel see to it.
 fn enter_copy(control: &Control) {
-    // The leash of the process that this is a copy of is not this one's.
-    IS_LEASHED.store(false, Ordering::Relaxed);
     COPIES.fetch_add(1, Ordering::Relaxed);
     STATE.store(WORKER, Ordering::Relaxed);
     if procession_os::signal::prepare_worker().is_err() {
@@ -237,22 +232,17 @@ fn receive_calling(control: &Control) -> Calling {
     receive_boot(control).unwrap_or_else(|why| refuse(control, why))
 }
 
-/// Whether the kernel ends this process with its parent, whatever this process does.
-static IS_LEASHED: AtomicBool = AtomicBool::new(false);
-
-/// Whether the kernel ends this process with its parent, whatever this process does.
-pub(crate) fn is_leashed() -> bool {
-    IS_LEASHED.load(Ordering::Relaxed)
-}
-
+/// Puts this child on its leash, unless it was born on it.
 fn put_on_leash(handle: Option<Handle>) -> std::result::Result<(), String> {
     let leash = handle.map(Leash::from_handle).ok_or("a child got no leash")?;
-    match leash.wear() {
-        Ok(true) => IS_LEASHED.store(true, Ordering::Relaxed),
-        Ok(false) => exit_now(REFUSED), // The parent is gone.
-        Err(_) => {}                    // The control channel's end says the same.
+    if leash::is_worn() {
+        return Ok(());
     }
-    Ok(())
+    match leash.wear() {
+        Ok(true) => Ok(()),
+        Ok(false) => exit_now(REFUSED), // The parent is gone.
+        Err(_) => Ok(()),               // The control channel's end says the same.
+    }
 }
 
 fn receive_boot(control: &Control) -> std::result::Result<Calling, String> {
@@ -274,7 +264,10 @@ fn receive_boot(control: &Control) -> std::result::Result<Calling, String> {
     }
     let boot = match received.parcel {
         Some(Parcel::Boot(boot)) => boot,
-        Some(Parcel::Template(preload)) => return Ok(Calling::Template(preload)),
+        Some(Parcel::Template(preload)) => {
+            put_on_leash(handles.pop())?;
+            return Ok(Calling::Template(preload));
+        }
         _ => return Err("a child got a boot parcel that makes no sense".into()),
     };
     put_on_leash(handles.pop())?;

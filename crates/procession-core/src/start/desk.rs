@@ -288,7 +288,7 @@ impl<'a> Desk<'a> {
             }
         };
         let Some(template) = self.templates.get_mut(&token) else { return };
-        let sent = template.order(&order.control, &changes);
+        let sent = template.order(&order.control, &order.leash, &changes);
         match sent {
             Ok(()) => {
                 template.waiting.push_back(Pending { on_exit: order.on_exit, reply: order.reply });

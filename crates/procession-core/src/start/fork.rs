@@ -6,6 +6,7 @@ use super::template::{Origin, Template};
 use crate::error::{Error, Result};
 use procession_os::control::Control;
 use procession_os::copy::{self, Copied};
+use procession_os::leash::{Hold, Leash};
 use procession_os::process::Child;
 use procession_os::surroundings::Surroundings;
 use std::io;
@@ -38,11 +39,13 @@ impl Snapshot {
 
     fn fork(number: u64) -> io::Result<Template> {
         let (control, childs_end) = Control::pair()?;
+        let (hold, leash) = Leash::pair()?;
         let baseline = Surroundings::now();
-        match copy::fork(&childs_end)? {
+        match copy::fork(&childs_end, &hold, leash)? {
             Copied::Copy => bootstrap::become_template_copy(childs_end),
             Copied::Original(pid) => {
-                Ok(Template::new(Origin::Copy(number), copy::adopt(pid)?, control, baseline))
+                let (origin, child) = (Origin::Copy(number), copy::adopt(pid)?);
+                Ok(Template::new(origin, child, control, hold, baseline))
             }
         }
     }
@@ -60,10 +63,16 @@ impl Drop for Snapshot {
     }
 }
 
-/// Forks a child with this end of its control channel. In the child this does not return.
-pub(super) fn fork_child(childs_end: Control, on_exit: OnExit) -> Result<Arc<Child>> {
+/// Forks a child with this end of its control channel, on a leash of which this process has the other end.
+/// In the child this does not return.
+pub(super) fn fork_child(
+    childs_end: Control,
+    hold: &Hold,
+    leash: Leash,
+    on_exit: OnExit,
+) -> Result<Arc<Child>> {
     launcher::require()?;
-    let child = match copy::fork(&childs_end).map_err(cannot)? {
+    let child = match copy::fork(&childs_end, hold, leash).map_err(cannot)? {
         Copied::Copy => bootstrap::become_copy(childs_end),
         Copied::Original(pid) => Arc::new(copy::adopt(pid).map_err(cannot)?),
     };

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use parking_lot::Mutex;
 use procession_os::control::Control;
 use procession_os::exit_watch::Watcher;
+use procession_os::leash::Leash;
 use procession_os::own_thread::{self, OwnThread};
 use procession_os::process::{Child, Exit, Launch};
 use std::ffi::OsString;
@@ -76,6 +77,7 @@ pub(super) enum Way {
 pub(super) struct Order {
     pub(super) way: Way,
     pub(super) control: Control,
+    pub(super) leash: Leash,
     pub(super) on_exit: OnExit,
     pub(super) reply: Sender<Answer>,
 }
@@ -154,12 +156,12 @@ pub(super) struct Awaited {
     way: Way,
 }
 
-/// Has a child made with this end of its control channel. `on_exit` runs on the launcher's thread when
-/// it ends, and must be brief.
-pub(super) fn launch(way: Way, control: Control, on_exit: OnExit) -> Result<Awaited> {
+/// Has a child made with this end of its control channel, and on this leash if it can be born on it.
+/// `on_exit` runs on the launcher's thread when it ends, and must be brief.
+pub(super) fn launch(way: Way, control: Control, leash: Leash, on_exit: OnExit) -> Result<Awaited> {
     let launcher = Launcher::get()?;
     let (reply, answer) = channel();
-    if !launcher.send(Errand::Launch(Order { way, control, on_exit, reply })) {
+    if !launcher.send(Errand::Launch(Order { way, control, leash, on_exit, reply })) {
         return Err(gone());
     }
     Ok(Awaited { launcher, answer, way })

@@ -11,10 +11,11 @@ use crate::message::{OrderHead, Parcel};
 use crate::payload::{Input, Output};
 use crate::worker::panic_hook::{discard, message_of};
 use procession_os::control::{Control, Received};
-use procession_os::copy::{self, Copied};
+use procession_os::copy::{self, Copied, Ties};
 use procession_os::handle::Handle;
+use procession_os::leash::Leash;
 use procession_os::process::exit_now;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -22,8 +23,9 @@ use std::time::{Duration, Instant};
 /// says that a thread is gone a little before it has taken it off its list.
 const THREADS_PATIENCE: Duration = Duration::from_millis(500);
 
-/// Serves the program `parent_pid` until it is gone. Returns in each copy, with its control channel.
-pub(super) fn serve(control: Control, preload: Option<Code>) -> Control {
+/// Serves the program until it is gone. Returns in each copy, with its control channel. Copies live no
+/// longer than the program, and where `parent` is given, no longer than the thread of it that launches.
+pub(super) fn serve(control: Control, preload: Option<Code>, parent: Option<u32>) -> Control {
     procession_os::process::set_name(&name_of(std::process::id()));
     if let Err(why) = prepare(preload) {
         bootstrap::refuse(&control, why);
@@ -36,11 +38,20 @@ pub(super) fn serve(control: Control, preload: Option<Code>) -> Control {
             Ok(Received::Empty) => continue,
             // The program is gone, or wants no more of this template.
             Ok(Received::Closed) => exit_now(0),
+            // This order is lost for want of descriptors; the next one may find some.
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                send(&control, &Parcel::NotForked(error.to_string()));
+                continue;
+            }
             Err(_) => exit_now(REFUSED),
         }
         let order = Parcel::from_bytes(&bytes).and_then(|received| received.parcel);
         let Some(Parcel::Order(head, surroundings)) = order else { exit_now(REFUSED) };
-        match copy::fork_sibling() {
+        if handles.len() < 2 {
+            exit_now(REFUSED);
+        }
+        let leash = Some(Leash::from_handle(handles.remove(1)));
+        match copy::fork_sibling(Ties { parent, leash }) {
             Ok(Copied::Copy) => {
                 drop(control);
                 return become_copy(head, &surroundings, handles);
@@ -107,9 +118,6 @@ fn send(control: &Control, parcel: &Parcel) {
 /// Takes on what the order says: the child's end of its own control channel, and what the program
 /// has around it.
 fn become_copy(head: OrderHead, surroundings: &[u8], mut handles: Vec<Handle>) -> Control {
-    if handles.is_empty() {
-        exit_now(REFUSED);
-    }
     let Ok(control) = Control::from_handle(handles.remove(0)) else { exit_now(REFUSED) };
     if let Err(error) = procession_os::surroundings::apply(surroundings, head.streams, handles) {
         bootstrap::refuse(&control, format!("a child cannot take its surroundings: {error}"));

@@ -11,6 +11,7 @@ use crate::face::Code;
 use crate::message::{OrderHead, Parcel};
 use procession_os::control::{Control, MESSAGE_BYTES_MAX, Received};
 use procession_os::handle::BorrowedHandle;
+use procession_os::leash::{Hold, Leash};
 use procession_os::process::{Child, Exit};
 use procession_os::surroundings::{Changes, Streams, Surroundings};
 use std::collections::VecDeque;
@@ -63,6 +64,7 @@ pub(super) struct Template {
     pub(super) origin: Origin,
     pub(super) child: Arc<Child>,
     pub(super) control: Control,
+    _hold: Hold,
     /// Children are ordered, and have not been heard of.
     pub(super) waiting: VecDeque<Pending>,
     /// It has said that it can be forked.
@@ -80,13 +82,14 @@ impl Template {
     /// Launches a template.
     pub(super) fn start(executable: Option<PathBuf>, preload: Option<Code>) -> io::Result<Self> {
         let (control, childs_end) = Control::pair()?;
-        control.send(&Parcel::Template(preload).to_bytes(), &[])?;
+        let (hold, leash) = Leash::pair()?;
+        control.send(&Parcel::Template(preload).to_bytes(), &[leash.handle()])?;
         let value = OsString::from(bootstrap::call_for(&childs_end));
         // Before the launch: what changes meanwhile is told twice rather than not at all.
         let baseline = Surroundings::now();
         let variables = [(OsString::from(VARIABLE), Some(value))];
         let child = launcher::run_executable(executable.as_deref(), &variables, &childs_end)?;
-        Ok(Self::new(Origin::Program { executable, preload }, child, control, baseline))
+        Ok(Self::new(Origin::Program { executable, preload }, child, control, hold, baseline))
     }
 
     /// A template that runs, and what was around the program when it was made.
@@ -94,12 +97,14 @@ impl Template {
         origin: Origin,
         child: Child,
         control: Control,
+        hold: Hold,
         baseline: Surroundings,
     ) -> Self {
         Self {
             origin,
             child: Arc::new(child),
             control,
+            _hold: hold,
             waiting: VecDeque::new(),
             is_ready: false,
             is_retired: false,
@@ -121,11 +126,16 @@ impl Template {
         (changes.to_bytes().len() <= MESSAGE_BYTES_MAX / 2).then_some(changes)
     }
 
-    /// Orders a child that gets this end of its control channel. The caller then has it
-    /// [wait](Self::waiting).
-    pub(super) fn order(&self, childs_end: &Control, changes: &Changes) -> io::Result<()> {
+    /// Orders a child that gets this end of its control channel and is on this leash. The caller then has
+    /// it [wait](Self::waiting).
+    pub(super) fn order(
+        &self,
+        childs_end: &Control,
+        leash: &Leash,
+        changes: &Changes,
+    ) -> io::Result<()> {
         let streams = Streams::own();
-        let mut handles: Vec<BorrowedHandle<'_>> = vec![childs_end.handle()];
+        let mut handles: Vec<BorrowedHandle<'_>> = vec![childs_end.handle(), leash.handle()];
         handles.extend(changes.handle());
         handles.extend_from_slice(streams.handles());
         let head = OrderHead { streams: streams.open() };

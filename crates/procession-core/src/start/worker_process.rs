@@ -176,8 +176,8 @@ impl Attempt {
             lanes.push(lane);
         }
         let child = match way {
-            Way::Here => Making::Made(fork_child(childs_end, on_exit)?),
-            _ => Making::Ordered(launcher::launch(way, childs_end, on_exit)?),
+            Way::Here => Making::Made(fork_child(childs_end, &hold, leash, on_exit)?),
+            _ => Making::Ordered(launcher::launch(way, childs_end, leash, on_exit)?),
         };
         Ok(Self { lanes, control, hold, child })
     }

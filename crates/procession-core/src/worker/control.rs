@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use procession_ipc::bulk::BulkView;
 use procession_os::control::{Control, Received};
 use procession_os::handle::Handle;
+use procession_os::leash;
 use procession_os::memory::Memory;
 use procession_os::own_thread::{self, OwnThread};
 use procession_os::process::{exit_now, parent_pid};
@@ -65,7 +66,7 @@ pub(super) fn start(control: Arc<Control>) -> io::Result<Arc<Views>> {
         reader: Mutex::new(Vec::with_capacity(MESSAGE_BYTES)),
     });
     attachment::connect(views.clone());
-    if !bootstrap::is_leashed() {
+    if !leash::is_worn() {
         views.watch()?;
     }
     Ok(views)

@@ -111,6 +111,8 @@ fn a_forked_copy_lets_go_of_what_is_the_parents() {
 fn a_process_with_threads_is_not_forked() {
     let _watchdog = Watchdog::start();
     let (one, _other) = Control::pair().expect("a channel");
-    let error = procession_os::copy::fork(&one).expect_err("this is a test's thread");
+    let (hold, leash) = Leash::pair().expect("a leash");
+    let forked = procession_os::copy::fork(&one, &hold, leash);
+    let error = forked.expect_err("this is a test's thread");
     assert!(error.to_string().contains("other thread"), "{error}");
 }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use procession_os::control::Control;
 use procession_os::copy::{self, Copied};
+use procession_os::leash::Leash;
 use procession_os::life::{self, MARK_BYTES, MARKS, is_alive, is_free};
 use procession_os::memory::{Mapping, Memory};
 use procession_os::process::{Exit, exit_now};
@@ -75,7 +76,8 @@ pub(crate) fn fork_with_a_mark(control: &Control) -> i32 {
     assert!(life::take(&mapping, 1).expect("a mark"));
     life::announce(&mapping, 1);
     let epoch = life::epoch();
-    match copy::fork(control).expect("a fork") {
+    let (hold, leash) = Leash::pair().expect("a leash");
+    match copy::fork(control, &hold, leash).expect("a fork") {
         Copied::Copy => {
             assert_ne!(life::epoch(), epoch);
             assert!(is_alive(value(&mapping, 1)), "it is the parent's");

@@ -11,7 +11,7 @@ use procession_os::process::{Child, Exit, Launch, launch};
 use procession_os::signal;
 
 use crate::roles::ROLE;
-use crate::support::{PATIENCE, Watchdog, end_of, receive, start, start_with};
+use crate::support::{PATIENCE, Watchdog, await_closed, end_of, receive, start, start_with};
 
 fn launch_other(executable: &str, arguments: &[&str]) -> io::Result<Child> {
     let (_ours, theirs) = Control::pair().expect("a channel");
@@ -189,6 +189,27 @@ fn a_bound_child_goes_with_its_parent() {
     {
         assert!(start.elapsed() < PATIENCE / 2, "the grandchild lives on");
         std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_child_that_stops_before_it_does_anything_goes_with_its_parent() {
+    for role in ["have a child that stops", "have a copy that stops"] {
+        let _watchdog = Watchdog::start();
+        let (parent, control) = start(role);
+        let pid = u32::from_ne_bytes(receive(&control).0.try_into().expect("a process id"));
+        let is_stopped = || {
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("it lives");
+            stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('T'))
+        };
+        // The watchdog's time at most.
+        while !is_stopped() {
+            std::thread::yield_now();
+        }
+        parent.kill().expect("it can be killed");
+        end_of(&parent);
+        // It has the other end, too.
+        await_closed(&control);
     }
 }
 

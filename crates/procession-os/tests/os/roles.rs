@@ -3,15 +3,16 @@
 //! A role ends with an exit code: 0 where all was as it should be. A panic in a role aborts.
 
 use std::ffi::OsString;
+use std::io::{Read, Write};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{env, fs, io, iter};
 
 use procession_os::control::{Control, Received};
-use procession_os::copy::{self, Copied};
+use procession_os::copy::{self, Copied, Ties};
 use procession_os::exit_watch::Watcher;
 use procession_os::frozen::Frozen;
 use procession_os::image;
-use procession_os::leash::Leash;
+use procession_os::leash::{self, Leash};
 use procession_os::limits::OwnMemory;
 use procession_os::memory::{Access, Memory};
 use procession_os::process::{
@@ -22,7 +23,9 @@ use procession_os::surroundings;
 use procession_os::wait;
 use rustix::io::{Errno, dup};
 use rustix::mm::{MprotectFlags, mprotect};
-use rustix::process::{Resource, Rlimit, WaitOptions, setrlimit, wait as wait_for_child};
+use rustix::process::{
+    Resource, Rlimit, Signal, WaitOptions, getpid, kill_process, setrlimit, wait as wait_for_child,
+};
 
 use crate::life;
 use crate::support::{await_closed, end_of, receive, start};
@@ -55,6 +58,9 @@ pub(crate) extern "C" fn play() {
         "launch from a deleted file" => launch_from_a_deleted_file(),
         "have a bound child" => have_a_bound_child(),
         "be bound" => be_bound(),
+        "have a child that stops" => have_a_child_that_stops(),
+        "have a copy that stops" => have_a_copy_that_stops(),
+        "stop at once" => stop_at_once(),
         "limit file sizes" => limit_file_sizes(),
         "run out of descriptors" => run_out_of_descriptors(),
         "be on a leash" => be_on_a_leash(),
@@ -269,6 +275,42 @@ fn be_bound() -> i32 {
     1
 }
 
+/// Has a child that stops before it does anything, not even to bind its life, and tells who that is.
+fn have_a_child_that_stops() -> i32 {
+    let control = control();
+    let variables = [(ROLE, "stop at once".to_owned()), (TOKEN, control.inherit_token())]
+        .map(|(name, value)| (OsString::from(name), Some(OsString::from(value))));
+    let child = launch(&Launch {
+        executable: None,
+        arguments: &[],
+        variables: &variables,
+        control: &control,
+    });
+    let child = child.expect("a child");
+    control.send(&child.pid().to_ne_bytes(), &[]).expect("the test listens");
+    end_of(&child);
+    1
+}
+
+/// The same of a copy.
+fn have_a_copy_that_stops() -> i32 {
+    let control = control();
+    let (hold, leash) = Leash::pair().expect("a leash");
+    match copy::fork(&control, &hold, leash).expect("a fork") {
+        Copied::Copy => stop_at_once(),
+        Copied::Original(pid) => {
+            control.send(&pid.to_ne_bytes(), &[]).expect("the test listens");
+            end_of(&copy::adopt(pid).expect("it is a child of this process"));
+            1
+        }
+    }
+}
+
+fn stop_at_once() -> i32 {
+    kill_process(getpid(), Signal::STOP).expect("it can be stopped");
+    1
+}
+
 /// Asks for more memory than a file may have bytes, which would kill if the kernel were asked.
 fn limit_file_sizes() -> i32 {
     lower(Resource::Fsize, 4096);
@@ -321,7 +363,7 @@ fn be_copied() -> i32 {
     copy::prepare().expect("this process has one thread");
     let (mut bytes, mut handles) = (Vec::new(), Vec::new());
     while control.recv(&mut bytes, &mut handles, true).expect("an order") == Received::Message {
-        match copy::fork_sibling().expect("a copy") {
+        match copy::fork_sibling(Ties::default()).expect("a copy") {
             Copied::Original(pid) => {
                 control.send(&pid.to_ne_bytes(), &[]).expect("the parent listens");
             }
@@ -349,7 +391,8 @@ fn be_forked() -> i32 {
     let byte = mapping.as_ptr();
     // SAFETY: the mapping is larger, and nobody else has it.
     unsafe { byte.write_volatile(7) };
-    match copy::fork(&control).expect("a fork") {
+    let (mut news, mut teller) = io::pipe().expect("a pipe");
+    match copy::fork(&control, &hold, leash).expect("a fork") {
         Copied::Copy => {
             ours.send(b"nobody hears", &[]).expect_err("this end is the parent's");
             // SAFETY: the mapping is larger, and this process's alone.
@@ -357,15 +400,17 @@ fn be_forked() -> i32 {
             // SAFETY: as above.
             unsafe { byte.write_volatile(8) };
             control.send(b"done", &[]).expect("the test listens");
-            // Until the parent lets go of it, for nobody else holds it: this copy does not.
-            if leash.wear().expect("a leash") {
-                await_closed(&control);
-            }
+            assert!(leash::is_worn());
+            teller.write_all(b".").expect("the parent listens");
+            // Until the parent lets go of the leash, for nobody else holds it: this copy does not.
+            await_closed(&control);
             drop((ours, theirs, hold, memory, mapping));
             9
         }
         Copied::Original(pid) => {
             let copy = copy::adopt(pid).expect("it is a child of this process");
+            drop(teller);
+            news.read_exact(&mut [0]).expect("the copy has found everything as it should be");
             drop(hold);
             let exit = end_of(&copy);
             // SAFETY: the mapping is larger, and nobody else has it.
@@ -384,7 +429,7 @@ fn be_copied_with_a_thread() -> i32 {
     let thread = std::thread::spawn(move || stopped.recv());
     assert_eq!(copy::thread_count().expect("a count"), 2);
     copy::prepare().expect_err("there is another thread");
-    copy::fork_sibling().expect_err("there is another thread");
+    copy::fork_sibling(Ties::default()).expect_err("there is another thread");
     drop(stop);
     assert!(thread.join().is_ok());
     0

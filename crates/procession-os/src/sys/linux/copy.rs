@@ -9,7 +9,7 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::{AsRawFd, IntoRawFd};
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::ptr;
 
@@ -19,9 +19,11 @@ use rustix::thread::{get_clear_child_tid_address, gettid};
 
 use super::control::Control;
 use super::inherited::Listed;
+use super::leash::{self, Hold};
 use super::life;
-use super::process::{Child, is_own, keep};
-use crate::copy::Copied;
+use super::process::{Child, bind_life_to_parent, exit_now, is_own, keep};
+use crate::copy::{Copied, Ties};
+use crate::leash::Leash;
 
 /// What `clone3` is told, as the kernel lays it out: its second version, of 5.5.
 #[repr(C)]
@@ -103,7 +105,17 @@ fn register_robust_list((head, bytes): (usize, usize)) {
     unsafe { libc::syscall(libc::SYS_set_robust_list, head, bytes) };
 }
 
-pub(crate) fn fork_sibling() -> io::Result<Copied> {
+/// A copy's first act: it is tied, or ends.
+fn tie(ties: Ties) {
+    // What cannot be tied in one way is in the other.
+    let is_bound = ties.parent.map(|parent| bind_life_to_parent(parent).unwrap_or(true));
+    let is_held = ties.leash.map(|leash| leash.wear().unwrap_or(true));
+    if is_bound == Some(false) || is_held == Some(false) {
+        exit_now(1);
+    }
+}
+
+pub(crate) fn fork_sibling(ties: Ties) -> io::Result<Copied> {
     require_one_thread()?;
     let robust_list = robust_list()?;
     let flags = libc::CLONE_PARENT | libc::CLONE_CHILD_SETTID | libc::CLONE_CHILD_CLEARTID;
@@ -124,6 +136,8 @@ pub(crate) fn fork_sibling() -> io::Result<Copied> {
     match result {
         -1 => Err(io::Error::last_os_error()),
         0 => {
+            leash::begin_anew();
+            tie(ties);
             register_robust_list(robust_list);
             life::begin_anew();
             Ok(Copied::Copy)
@@ -132,13 +146,17 @@ pub(crate) fn fork_sibling() -> io::Result<Copied> {
     }
 }
 
-pub(crate) fn fork(keep: &Control) -> io::Result<Copied> {
+pub(crate) fn fork(keep: &Control, hold: &Hold, leash: OwnedFd) -> io::Result<Copied> {
     let mut ends = Listed::lock();
     // SAFETY: the face has seen to it that no other thread runs, or that somebody vouched for those
     // that do: they hold nothing that the copy needs. The list is locked by this thread.
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
         0 => {
+            leash::begin_anew();
+            // It would hold its own leash.
+            ends.let_go_of(hold)?;
+            tie(Ties { parent: None, leash: Some(Leash(leash)) });
             ends.let_go_of_all_but(keep.handle())?;
             Ok(Copied::Copy)
         }

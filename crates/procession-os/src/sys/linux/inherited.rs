@@ -97,17 +97,33 @@ impl Listed {
         Ok(())
     }
 
+    /// In a copy: lets go of this one end, before anything else.
+    pub(super) fn let_go_of(&mut self, end: &End) -> io::Result<()> {
+        let end = end.0.as_raw_fd();
+        put_in_place_of(end, &nothing()?)?;
+        self.ends.retain(|other| *other != end);
+        Ok(())
+    }
+
     fn let_go_of_ends(&mut self, keep: BorrowedFd<'_>) -> io::Result<()> {
-        let nothing = open("/dev/null", OFlags::RDWR.union(OFlags::CLOEXEC), Mode::empty())?;
+        let nothing = nothing()?;
         for end in self.ends.iter().filter(|end| **end != keep.as_raw_fd()) {
-            // SAFETY: the number is that of an end that is owned by a value in this process, which
-            // owns the duplicate of `nothing` from here on. Both are descriptors.
-            let result = unsafe { libc::dup3(nothing.as_raw_fd(), *end, libc::O_CLOEXEC) };
-            if result == -1 {
-                return Err(io::Error::last_os_error());
-            }
+            put_in_place_of(*end, &nothing)?;
         }
         self.ends.retain(|end| *end == keep.as_raw_fd());
         Ok(())
     }
+}
+
+/// What says nothing to anybody.
+fn nothing() -> io::Result<OwnedFd> {
+    Ok(open("/dev/null", OFlags::RDWR.union(OFlags::CLOEXEC), Mode::empty())?)
+}
+
+/// Puts a duplicate of a descriptor in the place of an end on the list.
+fn put_in_place_of(end: RawFd, descriptor: &OwnedFd) -> io::Result<()> {
+    // SAFETY: the number is that of an end that is owned by a value in this process, which owns the
+    // duplicate from here on. Both are descriptors.
+    let result = unsafe { libc::dup3(descriptor.as_raw_fd(), end, libc::O_CLOEXEC) };
+    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

@@ -1,7 +1,8 @@
 //! A pipe that nobody writes to, whose end is signalled to its reader by SIGKILL.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
@@ -14,6 +15,11 @@ use super::inherited::End;
 
 /// The end that is held; a copy of this process must not.
 pub(crate) type Hold = End;
+
+/// What this process wears, until it ends; negative if it wears none.
+static WORN: AtomicI32 = AtomicI32::new(NONE);
+
+const NONE: RawFd = -1;
 
 pub(crate) fn pair() -> io::Result<(Hold, OwnedFd)> {
     let (leash, hold) = pipe_with(PipeFlags::CLOEXEC)?;
@@ -35,9 +41,23 @@ pub(crate) fn wear(leash: OwnedFd) -> io::Result<bool> {
     // An end that came before is not signalled.
     let mut polled = [PollFd::new(&leash, PollFlags::IN)];
     let has_ended = retry_on_intr(|| poll(&mut polled, Some(&Timespec::default())))? > 0;
-    // It is worn until this process ends.
-    let _worn = leash.into_raw_fd();
+    let before = WORN.swap(leash.into_raw_fd(), Ordering::Relaxed);
+    debug_assert_eq!(before, NONE, "one leash is enough");
     Ok(!has_ended)
+}
+
+pub(crate) fn is_worn() -> bool {
+    WORN.load(Ordering::Relaxed) != NONE
+}
+
+/// A copy is not on the leash of the process that it is a copy of: that one alone is signalled.
+pub(super) fn begin_anew() {
+    let worn = WORN.swap(NONE, Ordering::Relaxed);
+    if worn != NONE {
+        // SAFETY: the descriptor belongs to nobody else since it is worn, and is open unless something
+        // in this process has closed what is not its own.
+        drop(unsafe { OwnedFd::from_raw_fd(worn) });
+    }
 }
 
 /// Chooses the signal; the same number on every processor that Rust runs on.

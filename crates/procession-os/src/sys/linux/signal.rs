@@ -87,18 +87,48 @@ fn unblock(number: i32) -> io::Result<()> {
     result_of(error)
 }
 
-/// The signal mask of the calling thread.
-pub(super) fn mask() -> io::Result<libc::sigset_t> {
-    let mut set = MaybeUninit::uninit();
-    // SAFETY: a null pointer means that the mask is to stay, and `set` has room for the old one.
-    let error = unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, ptr::null(), set.as_mut_ptr()) };
-    result_of(error)?;
-    // SAFETY: the call succeeded, so it has filled in the set.
-    Ok(unsafe { set.assume_init() })
+/// The calling thread has all signals blocked until this is dropped.
+#[derive(Debug)]
+pub(super) struct Blocked {
+    before: libc::sigset_t,
+}
+
+impl Blocked {
+    pub(super) fn all() -> io::Result<Blocked> {
+        let mut all = MaybeUninit::uninit();
+        // SAFETY: `all` has room for a set.
+        if unsafe { libc::sigfillset(all.as_mut_ptr()) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let mut before = MaybeUninit::uninit();
+        // SAFETY: the first set was just initialized, and `before` has room for the old one.
+        let error =
+            unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr()) };
+        result_of(error)?;
+        // SAFETY: the call succeeded, so it has filled in the set.
+        Ok(Blocked { before: unsafe { before.assume_init() } })
+    }
+
+    /// What was blocked before, and one more.
+    pub(super) fn before_and(&self, number: i32) -> io::Result<libc::sigset_t> {
+        let mut set = self.before;
+        insert(&mut set, number)?;
+        Ok(set)
+    }
+}
+
+impl Drop for Blocked {
+    fn drop(&mut self) {
+        // SAFETY: the set is initialized, and a null pointer means that the old mask is not wanted. The
+        // call does not fail for a mask that was in force before.
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.before, ptr::null_mut())
+        };
+    }
 }
 
 /// The set that holds one signal.
-pub(super) fn set_of(number: i32) -> io::Result<libc::sigset_t> {
+fn set_of(number: i32) -> io::Result<libc::sigset_t> {
     let mut set = MaybeUninit::uninit();
     // SAFETY: `set` has room for a set.
     let result = unsafe { libc::sigemptyset(set.as_mut_ptr()) };
@@ -112,7 +142,7 @@ pub(super) fn set_of(number: i32) -> io::Result<libc::sigset_t> {
 }
 
 /// Puts one more signal into a set.
-pub(super) fn insert(set: &mut libc::sigset_t, number: i32) -> io::Result<()> {
+fn insert(set: &mut libc::sigset_t, number: i32) -> io::Result<()> {
     // SAFETY: the set is initialized, and the number is checked by the call.
     let result = unsafe { libc::sigaddset(set, number) };
     if result != 0 {
@@ -122,7 +152,7 @@ pub(super) fn insert(set: &mut libc::sigset_t, number: i32) -> io::Result<()> {
 }
 
 /// What a call means that returns an error number instead of setting `errno`.
-pub(super) fn result_of(error: i32) -> io::Result<()> {
+fn result_of(error: i32) -> io::Result<()> {
     match error {
         0 => Ok(()),
         error => Err(io::Error::from_raw_os_error(error)),

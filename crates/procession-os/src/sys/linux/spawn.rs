@@ -1,58 +1,85 @@
-//! One call of `posix_spawn`, which starts a process at the price of a vfork: no page table is
-//! copied, however large this process is.
+//! Starting a process by a clone that shares this process's memory until it executes, at the price of a
+//! vfork: no page table is copied, however large this process is.
+//!
+//! `posix_spawn` does the same, but cannot have the child die with its parent. A child that sees to that
+//! itself, when it has executed, may be stopped before it comes to it, or be held up by what the program
+//! does first, and then it outlives its parent.
 
 use std::ffi::{CString, OsStr, OsString};
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::RawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::ptr;
 
-use rustix::process::Pid;
+use rustix::io::retry_on_intr;
+use rustix::process::{Pid, WaitOptions, waitpid};
 
-use super::signal::{self, result_of};
+use super::newborn::{self, Newborn};
+use super::signal::Blocked;
 use crate::process::Launch;
 
+/// Bytes of the stack that a child has until it executes, in words that are aligned as stacks are. It
+/// makes a handful of calls.
+const STACK_WORDS: usize = 64 * 1024 / size_of::<u128>();
+
 /// All that a child is made of, save its executable.
-pub(super) struct Spawn {
+pub(super) struct Spawn<'a> {
     arguments: Strings,
     environment: Strings,
-    actions: FileActions,
-    attributes: Attributes,
+    launch: &'a Launch<'a>,
 }
 
-impl Spawn {
-    pub(super) fn new(launch: &Launch<'_>) -> io::Result<Spawn> {
-        let mut actions = FileActions::new()?;
-        actions.inherit(launch.control.0.descriptor())?;
+impl<'a> Spawn<'a> {
+    pub(super) fn new(launch: &'a Launch<'a>) -> io::Result<Spawn<'a>> {
         Ok(Spawn {
             arguments: arguments(launch.arguments)?,
             environment: environment(launch.variables)?,
-            actions,
-            attributes: Attributes::new()?,
+            launch,
         })
     }
 
     pub(super) fn run(&self, executable: &Path) -> io::Result<Pid> {
         let executable = c_string(executable.as_os_str())?;
-        let mut pid = 0;
-        // SAFETY: the path is a string that ends in NUL; actions and attributes are initialized;
-        // both lists are of such strings and end in null, and none of them is written to, though
-        // the signature would allow that. All of it outlives the call.
-        let error = unsafe {
-            libc::posix_spawn(
-                &raw mut pid,
-                executable.as_ptr(),
-                &raw const self.actions.0,
-                &raw const self.attributes.0,
-                self.arguments.pointers.as_ptr(),
-                self.environment.pointers.as_ptr(),
-            )
+        let mut stack = Box::<[u128]>::new_uninit_slice(STACK_WORDS);
+        // Handlers of this process must not run in the child, which has its memory.
+        let blocked = Blocked::all()?;
+        let mut newborn = Newborn {
+            executable: executable.as_ptr(),
+            arguments: self.arguments.pointers.as_ptr().cast(),
+            environment: self.environment.pointers.as_ptr().cast(),
+            inherited: self.launch.control.0.descriptor(),
+            parent: std::process::id().cast_signed(),
+            // What the calling thread has blocked, and SIGINT.
+            mask: blocked.before_and(libc::SIGINT)?,
+            error: 0,
         };
-        result_of(error)?;
-        Pid::from_raw(pid).ok_or_else(|| io::Error::other("a child was given no process id"))
+        let pid = clone(&mut newborn, &mut stack)?;
+        drop(blocked);
+        if newborn.error == 0 {
+            return Ok(pid);
+        }
+        // It has ended. If something else in this program has collected its status there is nothing to
+        // collect.
+        let _reaped = retry_on_intr(|| waitpid(Some(pid), WaitOptions::empty()));
+        Err(io::Error::from_raw_os_error(newborn.error))
     }
+}
+
+/// Has the child live until it executes or ends; the calling thread stands still meanwhile.
+fn clone(newborn: &mut Newborn, stack: &mut [MaybeUninit<u128>]) -> io::Result<Pid> {
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+    let top = stack.as_mut_ptr_range().end;
+    // SAFETY: the child runs on a stack of its own, which it has to itself, and with a value that
+    // nobody else touches: this thread waits (`CLONE_VFORK`) until the child has executed another image
+    // or has ended, and both outlive that. What the child does is allowed to a process that shares this
+    // one's memory: see there. All signals are blocked, so no handler runs in it.
+    let pid =
+        unsafe { libc::clone(newborn::live, top.cast(), flags, ptr::from_mut(newborn).cast()) };
+    if pid == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    Pid::from_raw(pid).ok_or_else(|| io::Error::other("a child was given no process id"))
 }
 
 /// This program's name, which programs may look at, and what the launch adds.
@@ -100,87 +127,5 @@ impl Strings {
     fn new(strings: Vec<CString>) -> Strings {
         let pointers = strings.iter().map(|string| string.as_ptr().cast_mut());
         Strings { pointers: pointers.chain([ptr::null_mut()]).collect(), _strings: strings }
-    }
-}
-
-/// What the child does with descriptors before it executes.
-struct FileActions(libc::posix_spawn_file_actions_t);
-
-impl FileActions {
-    fn new() -> io::Result<FileActions> {
-        let mut actions = MaybeUninit::uninit();
-        // SAFETY: there is room for the actions.
-        let error = unsafe { libc::posix_spawn_file_actions_init(actions.as_mut_ptr()) };
-        result_of(error)?;
-        // SAFETY: the call succeeded, so it has initialized them. They hold no pointer to
-        // themselves and may be moved.
-        Ok(FileActions(unsafe { actions.assume_init() }))
-    }
-
-    /// Has the child keep a descriptor. Duplicating one onto itself does nothing but clear its
-    /// close-on-exec flag, in the child alone, so that no other child launched meanwhile gets it.
-    fn inherit(&mut self, descriptor: RawFd) -> io::Result<()> {
-        // SAFETY: the actions are initialized; the descriptor is not used before the spawn.
-        let error = unsafe {
-            libc::posix_spawn_file_actions_adddup2(&raw mut self.0, descriptor, descriptor)
-        };
-        result_of(error)
-    }
-}
-
-impl Drop for FileActions {
-    fn drop(&mut self) {
-        // SAFETY: the actions are initialized and not used again. The call does not fail then.
-        unsafe { libc::posix_spawn_file_actions_destroy(&raw mut self.0) };
-    }
-}
-
-/// What the child's signals are like when it executes.
-struct Attributes(libc::posix_spawnattr_t);
-
-impl Attributes {
-    fn new() -> io::Result<Attributes> {
-        let mut attributes = MaybeUninit::uninit();
-        // SAFETY: there is room for the attributes.
-        let error = unsafe { libc::posix_spawnattr_init(attributes.as_mut_ptr()) };
-        result_of(error)?;
-        // SAFETY: the call succeeded, so it has initialized them. They hold no pointer to
-        // themselves and may be moved.
-        let mut attributes = Attributes(unsafe { attributes.assume_init() });
-        attributes.block_interrupt()?;
-        attributes.reset_broken_pipe()?;
-        attributes.apply(libc::POSIX_SPAWN_SETSIGMASK | libc::POSIX_SPAWN_SETSIGDEF)?;
-        Ok(attributes)
-    }
-
-    /// The child gets the calling thread's mask with SIGINT added.
-    fn block_interrupt(&mut self) -> io::Result<()> {
-        let mut mask = signal::mask()?;
-        signal::insert(&mut mask, libc::SIGINT)?;
-        // SAFETY: the attributes and the mask are initialized; the mask is copied.
-        let error = unsafe { libc::posix_spawnattr_setsigmask(&raw mut self.0, &raw const mask) };
-        result_of(error)
-    }
-
-    /// Rust programs ignore SIGPIPE, which an executable that is no worker need not expect.
-    fn reset_broken_pipe(&mut self) -> io::Result<()> {
-        let set = signal::set_of(libc::SIGPIPE)?;
-        // SAFETY: the attributes and the set are initialized; the set is copied.
-        let error = unsafe { libc::posix_spawnattr_setsigdefault(&raw mut self.0, &raw const set) };
-        result_of(error)
-    }
-
-    fn apply(&mut self, flags: i32) -> io::Result<()> {
-        let flags = libc::c_short::try_from(flags).map_err(io::Error::other)?;
-        // SAFETY: the attributes are initialized.
-        let error = unsafe { libc::posix_spawnattr_setflags(&raw mut self.0, flags) };
-        result_of(error)
-    }
-}
-
-impl Drop for Attributes {
-    fn drop(&mut self) {
-        // SAFETY: the attributes are initialized and not used again. The call does not fail then.
-        unsafe { libc::posix_spawnattr_destroy(&raw mut self.0) };
     }
 }

@@ -3,9 +3,11 @@
 use std::io;
 
 use super::control::Control;
+use super::leash::Hold;
 use super::process::Child;
 use super::refused;
-use crate::copy::Copied;
+use crate::copy::{Copied, Ties};
+use crate::handle::Handle;
 
 pub(crate) fn thread_count() -> io::Result<usize> {
     refused("the number of threads")
@@ -15,11 +17,11 @@ pub(crate) fn prepare() -> io::Result<()> {
     refused("copies of processes")
 }
 
-pub(crate) fn fork_sibling() -> io::Result<Copied> {
+pub(crate) fn fork_sibling(_ties: Ties) -> io::Result<Copied> {
     refused("copies of processes")
 }
 
-pub(crate) fn fork(_keep: &Control) -> io::Result<Copied> {
+pub(crate) fn fork(_keep: &Control, _hold: &Hold, _leash: Handle) -> io::Result<Copied> {
     refused("copies of processes")
 }
 
