@@ -83,6 +83,12 @@ impl Pool {
         Ok(pool)
     }
 
+    /// A handle to a pool whose threads a test has.
+    #[cfg(test)]
+    pub(super) fn of(shared: Arc<Shared>) -> Self {
+        Self { shared, copies: bootstrap::copies() }
+    }
+
     /// Submits one call on these terms, whose arguments `encode` writes.
     ///
     /// # Errors

@@ -11,6 +11,8 @@
 //! Where the pool asks what time it is, it is the real one: scripts have limits that are over at once, or
 //! never.
 
+#[cfg(test)]
+mod model;
 mod script;
 mod stage;
 #[cfg(test)]

@@ -5,9 +5,10 @@ use super::inner::Inner;
 use super::slot::Load;
 use crate::message::PanicReport;
 use crate::payload::BulkSource;
+use crate::rest::{self, Condition};
 use crate::start::WorkerSource;
 use crate::worker::panic_hook;
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::{Mutex, MutexGuard};
 use procession_ipc::bulk::{Bulk, BulkStore};
 use procession_os::process::Exit;
 use std::io;
@@ -70,14 +71,14 @@ pub(super) struct Locked<'a> {
 impl Locked<'_> {
     /// Gives the lock up until `condition` is notified or the deadline passes; `true` when it
     /// passed.
-    pub(super) fn wait_until(&mut self, condition: &Condvar, deadline: Instant) -> bool {
+    pub(super) fn wait_until(&mut self, condition: &Condition, deadline: Instant) -> bool {
         let guard = self.guard.as_mut().expect("held until dropped");
         while !guard.due_wakers.is_empty() {
             let wakers = std::mem::take(&mut guard.due_wakers);
             let panics = MutexGuard::unlocked(guard, || wake_all(wakers));
             panics.into_iter().for_each(|panic| guard.note_panic(panic));
         }
-        condition.wait_until(guard, deadline).timed_out()
+        condition.wait_until(guard, deadline)
     }
 }
 
@@ -126,7 +127,7 @@ pub(super) struct Shared {
     pub(super) source: Box<dyn WorkerSource>,
     pub(super) inner: Mutex<Inner>,
     /// Notified when a worker has ended or the supervisor is done.
-    pub(super) changed: Condvar,
+    pub(super) changed: Condition,
     pub(super) exits: Mutex<Vec<Exited>>,
     pub(super) leader: Nudge,
     pub(super) supervisor: Nudge,
@@ -144,7 +145,7 @@ impl Shared {
             config,
             source,
             inner: Mutex::new(Inner::new(workers, threads, retirement)),
-            changed: Condvar::new(),
+            changed: Condition::default(),
             exits: Mutex::default(),
             leader: Nudge::default(),
             supervisor: Nudge::default(),
@@ -156,6 +157,7 @@ impl Shared {
 
     /// Takes the pool's lock.
     pub(super) fn lock(&self) -> Locked<'_> {
+        rest::before_lock();
         Locked { guard: Some(self.inner.lock()) }
     }
 

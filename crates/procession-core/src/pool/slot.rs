@@ -502,6 +502,12 @@ impl Slot {
         }
     }
 
+    /// Whether the worker has yet to be woken for what was sent.
+    #[cfg(test)]
+    pub(super) fn is_unrung(&self) -> bool {
+        self.unrung
+    }
+
     /// The flight with this sequence, if it is in flight.
     pub(super) fn flight(&mut self, sequence: u64) -> Option<&mut Flight> {
         let first = self.flights.front()?.sequence;

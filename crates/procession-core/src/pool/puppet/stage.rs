@@ -247,7 +247,7 @@ impl Stage {
 }
 
 /// What came of a number: the bytes of its value, if they can be read, or an error.
-type Came = Result<Option<Vec<u8>>, Error>;
+pub(super) type Came = Result<Option<Vec<u8>>, Error>;
 
 /// A value's bytes, as a decoder gets them.
 fn value_bytes(value: &Value) -> Option<Vec<u8>> {
@@ -255,7 +255,7 @@ fn value_bytes(value: &Value) -> Option<Vec<u8>> {
 }
 
 /// What a delivery says of each item.
-fn outcomes_of(delivery: &Delivery) -> Vec<(u64, Came)> {
+pub(super) fn outcomes_of(delivery: &Delivery) -> Vec<(u64, Came)> {
     match delivery {
         Delivery::Part { first, count, records, .. } => {
             let mut rest = &records[..];

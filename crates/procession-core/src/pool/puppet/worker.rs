@@ -261,7 +261,7 @@ impl Puppet {
 }
 
 /// The numbers that a request is about: one, or those of its items.
-fn numbers_of(payload: &[u8], items: u64) -> Vec<u64> {
+pub(super) fn numbers_of(payload: &[u8], items: u64) -> Vec<u64> {
     let number = |bytes: &[u8]| u64::from_le_bytes(bytes[..8].try_into().expect("eight bytes"));
     if items == 0 {
         return vec![number(payload)];

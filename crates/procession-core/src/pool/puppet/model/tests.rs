@@ -1,0 +1,61 @@
+//! Plots by chance, and those that were the end of a pool once.
+
+use super::plot::{Plot, plot};
+use super::world::World;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use std::io::Write;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Plots that are played unless `PROCESSION_CASES` says otherwise.
+const CASES: u32 = 800;
+
+/// Longest time, on a real clock, that a play may take: far less than that is a play that does not end.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Plays a plot.
+fn play(plot: &Plot) {
+    let (end, ended) = mpsc::channel::<()>();
+    let shown = plot.clone();
+    let watchdog = std::thread::spawn(move || {
+        if ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+            // Not by `eprintln`, which the test's harness keeps until the end.
+            let _ = writeln!(std::io::stderr(), "a play does not end: {shown:?}");
+            std::process::abort();
+        }
+    });
+    let mut world = World::new(plot);
+    for act in &plot.acts {
+        world.perform(act);
+    }
+    world.end_as(plot.ending);
+    drop(end);
+    watchdog.join().expect("it only listens");
+}
+
+/// A number from the environment.
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+#[test]
+#[ignore = "there are ends that it finds, and that are mended one by one"]
+fn every_task_comes_to_one_end_whatever_happens() {
+    let seed = number("PROCESSION_SEED").unwrap_or_else(|| {
+        SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later").as_nanos() as u64
+    });
+    // Shown when the test fails.
+    eprintln!("PROCESSION_SEED={seed}");
+    let cases = number("PROCESSION_CASES").map_or(CASES, |cases| cases as u32);
+    let config =
+        Config { cases, failure_persistence: None, max_shrink_iters: 3000, ..Config::default() };
+    let seed: Vec<u8> = (0..4).flat_map(|word| (seed ^ word << 60).to_le_bytes()).collect();
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
+    let outcome = TestRunner::new_with_rng(config, rng).run(&plot(), |plot| {
+        play(&plot);
+        Ok(())
+    });
+    if let Err(error) = outcome {
+        panic!("{error}");
+    }
+}
