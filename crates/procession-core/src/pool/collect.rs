@@ -139,6 +139,8 @@ fn take(inner: &mut Inner, index: usize, header: &Header, payload: Bytes) -> Che
     match header.kind {
         // Everything has its outcome; what is answered while the worker ends is nobody's.
         response::DONE | response::PART | response::ITEM | response::RETIRE if has_ended => Ok(()),
+        // One that was still starting has as little to answer for.
+        response::READY | response::INITIALIZER_FAILED if has_ended => Ok(()),
         response::HELLO => hello(&mut inner.slots[index], &payload),
         response::READY => ready(inner, index),
         response::INITIALIZER_FAILED => {

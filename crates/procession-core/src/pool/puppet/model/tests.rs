@@ -1,7 +1,9 @@
 //! Plots by chance, and those that were the end of a pool once.
 
-use super::plot::{Plot, plot};
+use super::plot::{Act, Ending, Plot, plot};
 use super::world::World;
+use crate::message::Retirement;
+use crate::task::Terms;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::io::Write;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -58,4 +60,27 @@ fn every_task_comes_to_one_end_whatever_happens() {
     if let Err(error) = outcome {
         panic!("{error}");
     }
+}
+
+/// A plot of so many workers with one thread each, whose tasks take a tenth of a microsecond.
+fn plot_of(workers: usize, acts: Vec<Act>, ending: Ending) -> Plot {
+    Plot {
+        workers,
+        threads: 1,
+        retirement: Retirement::default(),
+        ns: 100,
+        seed: 0,
+        unrest: 0,
+        acts,
+        ending,
+    }
+}
+
+const PLAIN: Terms = Terms { timeout: None, retries: 0 };
+
+/// Its request to start was given its outcome with all others, and it was killed for having started.
+#[test]
+fn a_worker_that_is_ready_when_the_pool_was_terminated_is_not_accused() {
+    let ending = Ending::Terminate { stubborn: true };
+    play(&Plot { threads: 2, ..plot_of(1, vec![Act::Submit(PLAIN)], ending) });
 }
