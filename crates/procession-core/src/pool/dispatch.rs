@@ -276,7 +276,7 @@ impl Shared {
         let mut inner = self.lock();
         inner.stats.submitted += items;
         if let Some(error) = inner.refusal() {
-            inner.give_up(batch, &error);
+            inner.refuse_items(batch, items, &error);
             return;
         }
         if batch.enqueue() {

@@ -247,6 +247,16 @@ impl Inner {
         self.owe_wake(waker);
     }
 
+    /// Refuses the items of a batch that were pushed last, and any more.
+    pub(super) fn refuse_items(&mut self, batch: &Batch, items: u64, error: &Error) {
+        let (count, failure, waker) = batch.refuse(items, error);
+        if count > 0 {
+            self.count(count, Some(error));
+            self.failures.note(&failure);
+        }
+        self.owe_wake(waker);
+    }
+
     /// Kills a process, so that what one of its threads runs ends; another takes its place when its end is
     /// known.
     pub(super) fn kill_team(&mut self, process: usize, why: &'static str) {

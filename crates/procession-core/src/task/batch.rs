@@ -382,6 +382,29 @@ impl Batch {
         (count, failure, inner.subscribers.wake())
     }
 
+    /// Refuses the items that were pushed last, so many, and any more: those before them go on. Gives how
+    /// many of them were not cut yet, their failure, and the waker that is due.
+    pub(crate) fn refuse(&self, items: u64, error: &Error) -> (u64, Arc<Failure>, Option<Waker>) {
+        let mut inner = self.inner.lock();
+        inner.given_up.get_or_insert_with(|| error.clone());
+        inner.sealed = true;
+        let count = items.min(inner.lengths.len() as u64);
+        for _ in 0..count {
+            let length = inner.lengths.pop_back().expect("as many as that");
+            let kept = inner.bytes.len() - length as usize;
+            inner.bytes.truncate(kept);
+        }
+        inner.finished += count;
+        let seen = if inner.looked_at { 0 } else { count };
+        let failure = Failure::of_many(error.clone(), seen);
+        if count > 0 {
+            inner.has_failed = true;
+            let first = inner.pushed - count;
+            inner.deliveries.push_back(Delivery::Failed { first, count, failure: failure.clone() });
+        }
+        (count, failure, inner.subscribers.wake())
+    }
+
     /// Whether the whole batch was cancelled: what was not begun is not to be.
     pub(crate) fn is_cancelled(&self) -> bool {
         self.inner.lock().given_up.as_ref().is_some_and(Error::is_cancelled)

@@ -84,3 +84,10 @@ fn a_worker_that_is_ready_when_the_pool_was_terminated_is_not_accused() {
     let ending = Ending::Terminate { stubborn: true };
     play(&Plot { threads: 2, ..plot_of(1, vec![Act::Submit(PLAIN)], ending) });
 }
+
+#[test]
+fn items_that_were_handed_in_before_the_pool_was_closed_run() {
+    let map = Act::Map { count: 2, chunk: 0, terms: PLAIN, whole: false };
+    let more = Act::Feed { which: 0, count: 1 };
+    play(&plot_of(1, vec![map, Act::Close, more], Ending::Join));
+}
