@@ -176,6 +176,8 @@ impl Shared {
             let slot = &mut inner.slots[index];
             let Some(live) = slot.live.take() else { continue };
             slot.enter(Phase::Gone);
+            // It needs nobody's help any more, nor does whoever may come after it.
+            slot.stop_by = None;
             let worker = live.process.id().clone();
             let killed_for = slot.killed_for.map(str::to_owned);
             let why = killed_for.or_else(|| live.process.refusal());

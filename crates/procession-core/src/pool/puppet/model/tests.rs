@@ -91,3 +91,20 @@ fn items_that_were_handed_in_before_the_pool_was_closed_run() {
     let more = Act::Feed { which: 0, count: 1 };
     play(&plot_of(1, vec![map, Act::Close, more], Ending::Join));
 }
+
+/// It was killed for not having stopped in time, again and again, which left no time for anything else.
+#[test]
+fn nobody_waits_for_a_worker_to_stop_that_is_gone() {
+    let acts = vec![
+        Act::Work,
+        Act::Submit(PLAIN),
+        Act::Step(0),
+        Act::Work,
+        Act::Die(0),
+        Act::Close,
+        Act::Collect,
+        Act::PassTime(2000),
+    ];
+    let retirement = Retirement { tasks_max: Some(1), ..Retirement::default() };
+    play(&Plot { retirement, ..plot_of(3, acts, Ending::Join) });
+}
