@@ -113,7 +113,9 @@ fn choose(inner: &mut Inner, demand: &Demand) -> Option<usize> {
     for (index, slot) in inner.slots.iter().enumerate() {
         let ns = cost(slot, request_ns, demand.wake_ns);
         if !takes(slot) {
-            if slot.phase == Phase::Ready && slot.unfinished > 0 && !slot.stalled {
+            // One that has been sent all that it may run never takes this one.
+            let is_full = slot.phase == Phase::Ready && slot.unfinished > 0 && !slot.stalled;
+            if is_full && inner.has_tasks_left(slot) {
                 full_ns = full_ns.min(ns + demand.waiting as f64 * request_ns);
             }
             continue;

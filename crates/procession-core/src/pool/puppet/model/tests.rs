@@ -1,5 +1,6 @@
 //! Plots by chance, and those that were the end of a pool once.
 
+use super::ledger::Answer;
 use super::plot::{Act, Ending, Plot, plot};
 use super::world::World;
 use crate::message::Retirement;
@@ -106,5 +107,31 @@ fn nobody_waits_for_a_worker_to_stop_that_is_gone() {
         Act::PassTime(2000),
     ];
     let retirement = Retirement { tasks_max: Some(1), ..Retirement::default() };
+    play(&Plot { retirement, ..plot_of(3, acts, Ending::Join) });
+}
+
+/// It would soon be through with what it has, and yet never run more than that.
+#[test]
+fn no_task_waits_for_a_worker_that_was_sent_all_it_may_run() {
+    let submit = || Act::Submit(PLAIN);
+    let map = Act::Map { count: 3, chunk: 0, terms: PLAIN, whole: false };
+    let acts = vec![
+        submit(),
+        submit(),
+        submit(),
+        map,
+        submit(),
+        submit(),
+        submit(),
+        Act::Step(1),
+        Act::Work,
+        Act::Step(1),
+        Act::Finish(1, Answer::Value),
+        Act::PassTime(1),
+        Act::Work,
+        Act::Work,
+        Act::PassTime(40),
+    ];
+    let retirement = Retirement { tasks_max: Some(3), ..Retirement::default() };
     play(&Plot { retirement, ..plot_of(3, acts, Ending::Join) });
 }
