@@ -35,6 +35,10 @@ const UNKNOWN_NS: f64 = 1_000_000.0;
 const DEATH_PATIENCE: Duration = Duration::from_millis(20);
 /// Less work than this behind a busy worker is not worth taking back.
 const TAKE_BACK_NS: f64 = 50_000.0;
+/// Time between two looks for stalled workers, while one is idle or nobody else would see.
+const STALL_LOOK: Duration = Duration::from_millis(1);
+/// The same while all are busy and more waits: what stands behind a long task must not be passed for ever.
+const BACKLOG_LOOK: Duration = Duration::from_millis(20);
 /// Requests that pile up on a worker between two looks at what that calls for.
 const LOOK_EVERY: usize = 32;
 /// Submissions between two collections by a submitter that finds all windows full.
@@ -77,9 +81,7 @@ impl Demand {
 
 /// How long a new request would wait on this worker, in nanoseconds.
 fn cost(slot: &Slot, request_ns: f64, wake_ns: f64) -> f64 {
-    // One that is stalled runs something that the mean says nothing about.
-    let stalled_ns = if slot.stalled { UNKNOWN_NS } else { 0.0 };
-    let wait = slot.unfinished as f64 * request_ns + stalled_ns;
+    let wait = slot.unfinished as f64 * request_ns;
     match slot.phase {
         Phase::Ready => {
             let asleep = slot.unfinished == 0
@@ -93,8 +95,10 @@ fn cost(slot: &Slot, request_ns: f64, wake_ns: f64) -> f64 {
 /// The worker that a new request should go to; `None` when it should wait.
 fn choose(inner: &mut Inner, demand: &Demand) -> Option<usize> {
     let request_ns = demand.request_ns.unwrap_or(UNKNOWN_NS);
+    // One that is stalled gets nothing more before it has answered.
     let takes = |slot: &Slot| {
         slot.takes_tasks()
+            && !slot.is_stalled()
             && slot.unfinished < demand.window(slot)
             && slot.has_room(demand.bytes)
             && inner.has_tasks_left(slot)
@@ -172,6 +176,20 @@ fn take_back_from_busiest(inner: &mut Inner) -> Option<Request> {
         tried |= 1 << (index % 128);
     }
     None
+}
+
+/// Puts what waits behind stalled workers before all that waits in the injector: it was there first.
+fn take_back_from_stalled(inner: &mut Inner) {
+    for slot in
+        inner.slots.iter_mut().filter(|slot| slot.is_stalled() && slot.phase == Phase::Ready)
+    {
+        while slot.unfinished > 1
+            && let Some(request) = slot.take_back_last()
+        {
+            inner.stats.taken_back += 1;
+            inner.injector.push_front(Work::Request(request));
+        }
+    }
 }
 
 /// Kills workers that something has cut off from their control channel, once they have nothing to do.
@@ -307,8 +325,8 @@ impl Shared {
                 break;
             }
         }
-        if inner.slots.iter().any(|slot| slot.channel_is_full) {
-            // No response says when there is room again.
+        // No response says when there is room in a channel again, or that something is passed.
+        if !inner.injector.is_empty() || inner.slots.iter().any(|slot| slot.channel_is_full) {
             self.watch_for_stalls(inner);
         }
         inner.slots.iter_mut().for_each(Slot::wake_worker);
@@ -455,21 +473,41 @@ impl Shared {
         !is_seen || inner.slots.iter().any(is_idle)
     }
 
+    /// How soon somebody must look whether a worker is stalled, if that is possible.
+    fn look_for_stalls(inner: &Inner) -> Option<Duration> {
+        if Self::may_stall(inner) {
+            return Some(STALL_LOOK);
+        }
+        let may_be_passed = inner.slots.len() > 1
+            && !inner.injector.is_empty()
+            && inner.slots.iter().any(|slot| slot.unfinished > 1);
+        may_be_passed.then_some(BACKLOG_LOOK)
+    }
+
     /// Has the supervisor look from time to time whether what waits behind a busy worker moves on:
     /// the mean time of a task, by which it was put there, says nothing about the one that runs.
     pub(super) fn watch_for_stalls(&self, inner: &mut Inner) {
-        if !inner.watches_for_stalls && Self::may_stall(inner) {
-            inner.watches_for_stalls = true;
+        if inner.stalls_look == Some(STALL_LOOK) {
+            return;
+        }
+        let known = inner.stalls_look;
+        let Some(look) =
+            Self::look_for_stalls(inner).filter(|look| known.is_none_or(|k| *look < k))
+        else {
+            return;
+        };
+        if known.is_none() {
             for slot in &mut inner.slots {
                 // Not seen yet: the first look is only that.
                 slot.active_at_check = u64::MAX;
             }
-            self.supervisor.nudge();
         }
+        inner.stalls_look = Some(look);
+        self.supervisor.nudge();
     }
 
     /// Finds workers that have not answered since the last look, and moves what waits behind them
-    /// to idle ones; then decides whether there is anything left to watch.
+    /// to idle ones, or before all that came later; then decides whether there is anything left to watch.
     pub(super) fn check_stalls(&self, inner: &mut Inner) {
         for slot in &mut inner.slots {
             let silent = slot.stalled || slot.last_active == slot.active_at_check;
@@ -477,10 +515,13 @@ impl Shared {
             slot.active_at_check = slot.last_active;
         }
         replace_the_deaf(inner);
+        if !inner.injector.is_empty() {
+            take_back_from_stalled(inner);
+        }
         // Not only dispatched: whoever gets something now must be heard when it is done.
         self.collect(inner);
         self.tell_leader(inner);
-        inner.watches_for_stalls = Self::may_stall(inner);
+        inner.stalls_look = Self::look_for_stalls(inner);
     }
 
     /// Tells each worker when to wake the supervisor; `true` when a worker must be looked at once

@@ -77,8 +77,8 @@ pub(super) struct Inner {
     pub(super) drain_waiters: Subscribers,
     /// Collections so far.
     pub(super) clock: u64,
-    /// The supervisor looks for stalled workers from time to time.
-    pub(super) watches_for_stalls: bool,
+    /// How soon the supervisor looks again for stalled workers; `None` if it does not.
+    pub(super) stalls_look: Option<Duration>,
     /// How soon the supervisor looks again whether tasks have had their time; `None` if it does not.
     pub(super) limits_look: Option<Duration>,
     /// The supervisor's thread has nothing more to do.
@@ -110,7 +110,7 @@ impl Inner {
             settled: false,
             drain_waiters: Subscribers::default(),
             clock: 0,
-            watches_for_stalls: false,
+            stalls_look: None,
             limits_look: None,
             supervisor_done: false,
             due_wakers: Vec::new(),

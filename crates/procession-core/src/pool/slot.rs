@@ -378,6 +378,11 @@ impl Slot {
             && self.flights.len() < WINDOW_MAX
     }
 
+    /// Whether it has something to do, and has not answered for a while.
+    pub(super) fn is_stalled(&self) -> bool {
+        self.stalled && self.unfinished > 0
+    }
+
     /// Whether what it has begun goes on, as far as the pool is concerned.
     pub(super) fn may_be_running(&self) -> bool {
         matches!(self.phase, Phase::Ready | Phase::Retiring)
@@ -467,6 +472,11 @@ impl Slot {
         pushed: Pushed,
     ) {
         if !matches!(target, Target::Start) {
+            if self.unfinished == 0 {
+                // It was not silent about this one.
+                self.stalled = false;
+                self.active_at_check = u64::MAX;
+            }
             self.unfinished += 1;
             self.sent += target.tasks();
         }

@@ -9,9 +9,6 @@ use procession_os::own_thread::OwnThread;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Time between two looks for stalled workers, while one is possible.
-const STALL_CHECK: Duration = Duration::from_millis(1);
-
 /// Runs until the pool has ended and its last worker with it.
 pub(super) fn run(shared: &Arc<Shared>, own: &mut OwnThread) {
     let mut checked = rest::now();
@@ -39,12 +36,12 @@ pub(super) fn run(shared: &Arc<Shared>, own: &mut OwnThread) {
             fill_places(shared, &mut inner);
             let limits = shared.check_limits(&mut inner);
             let mut timeout = next_deadline(&inner).into_iter().chain(limits).min();
-            if inner.watches_for_stalls && rest::now() >= checked + STALL_CHECK {
+            if inner.stalls_look.is_some_and(|look| rest::now() >= checked + look) {
                 checked = rest::now();
                 shared.check_stalls(&mut inner);
             }
-            if inner.watches_for_stalls {
-                timeout = Some(timeout.unwrap_or(STALL_CHECK).min(STALL_CHECK));
+            if let Some(look) = inner.stalls_look {
+                timeout = Some(timeout.unwrap_or(look).min(look));
             }
             if !Arc::ptr_eq(&watches, &inner.watches) {
                 continue;

@@ -135,3 +135,59 @@ fn no_task_waits_for_a_worker_that_was_sent_all_it_may_run() {
     let retirement = Retirement { tasks_max: Some(3), ..Retirement::default() };
     play(&Plot { retirement, ..plot_of(3, acts, Ending::Join) });
 }
+
+/// A pool of two workers of which the first runs a task that does not end, and has one behind it, while
+/// more tasks come than the second can do.
+#[test]
+fn a_task_is_not_passed_for_ever() {
+    let ending = Ending::Terminate { stubborn: false };
+    let plot = Plot { ns: 1_000_000, ..plot_of(2, Vec::new(), ending) };
+    let mut world = World::new(&plot);
+    let ready =
+        [Act::GoOn, Act::Work, Act::Work, Act::GoOn, Act::Submit(PLAIN), Act::Submit(PLAIN)];
+    ready.iter().for_each(|act| world.perform(act));
+    // Both workers are known to be ready, and how long a task takes.
+    [Act::Work, Act::Work, Act::GoOn, Act::Collect].iter().for_each(|act| world.perform(act));
+    let first = world.tasks_handed_in();
+    for _ in 0..6 {
+        world.perform(&Act::Submit(PLAIN));
+    }
+    world.perform(&Act::Step(0));
+    for _ in 0..200 {
+        let acts = [
+            Act::Submit(PLAIN),
+            Act::Submit(PLAIN),
+            Act::Step(1),
+            Act::Finish(1, Answer::Value),
+            Act::PassTime(1),
+            Act::GoOn,
+        ];
+        acts.iter().for_each(|act| world.perform(act));
+    }
+    let waiting: Vec<_> = (first..first + 6).filter(|number| world.is_untouched(*number)).collect();
+    assert!(waiting.is_empty(), "{waiting:?} wait, and 200 that came later do not");
+    world.end_as(plot.ending);
+}
+
+/// It had not answered for a while when what it was to run was cancelled, and then nobody sent it more.
+#[test]
+fn a_worker_whose_task_was_cancelled_gets_others() {
+    let submit = || Act::Submit(PLAIN);
+    let acts = vec![
+        Act::Map { count: 6, chunk: 1, terms: PLAIN, whole: false },
+        submit(),
+        Act::Step(12),
+        submit(),
+        Act::Step(6),
+        Act::Cancel { which: 3, running: false },
+        Act::Step(2),
+        Act::Work,
+        Act::Step(10),
+        submit(),
+        Act::PassTime(46),
+        Act::Cancel { which: 37, running: false },
+        Act::Work,
+        Act::PassTime(40),
+    ];
+    play(&Plot { threads: 2, ..plot_of(2, acts, Ending::Join) });
+}

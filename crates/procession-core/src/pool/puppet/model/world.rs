@@ -427,6 +427,16 @@ impl World {
         (0..self.maps.len()).for_each(|which| self.feed(which, 0));
     }
 
+    /// How many tasks were handed in.
+    pub(super) fn tasks_handed_in(&self) -> u64 {
+        self.tasks.len() as u64 + 1
+    }
+
+    /// Whether no worker has had anything to do with a task.
+    pub(super) fn is_untouched(&self, number: u64) -> bool {
+        self.ledger.is_untouched(number)
+    }
+
     /// Whether everything has its outcome.
     pub(super) fn is_all_done(&self) -> bool {
         self.tasks.iter().all(|task| task.cell.is_done())
