@@ -6,6 +6,9 @@
 //! gets nothing more. What was not begun runs elsewhere. When nothing of the team is left it is told to
 //! stop, and its end is no failure.
 
+#[cfg(test)]
+mod tests;
+
 use super::collect::accuse;
 use super::inner::{Inner, Work};
 use super::shared::Shared;
@@ -139,11 +142,13 @@ impl Request {
         rest.drop_front(most);
         span.count = most;
         let (batch, attempts_before) = (span.batch.clone(), span.attempts_before);
+        let overdue = std::mem::take(&mut span.overdue);
+        span.overdue = overdue.iter().copied().filter(|index| *index < first + most).collect();
         // Too many items in a bulk segment are not looked at; those in private memory need not be sent.
         if let Load::Private(bytes) = &mut self.load {
             let kept = bytes.len() - rest.bytes.len();
             bytes.truncate(kept);
         }
-        Some(Self::of_chunk(rest, batch, attempts_before, &[]))
+        Some(Self::of_chunk(rest, batch, attempts_before, &overdue))
     }
 }
