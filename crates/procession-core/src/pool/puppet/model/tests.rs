@@ -42,7 +42,6 @@ fn number(name: &str) -> Option<u64> {
 }
 
 #[test]
-#[ignore = "there are ends that it finds, and that are mended one by one"]
 fn every_task_comes_to_one_end_whatever_happens() {
     let seed = number("PROCESSION_SEED").unwrap_or_else(|| {
         SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later").as_nanos() as u64
