@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod attachment;
+pub mod authkey;
 pub mod error;
 pub mod face;
 pub mod info;

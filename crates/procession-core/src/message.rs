@@ -5,6 +5,7 @@
 //! can be told apart and refused by name; see [`Parcel`].
 
 use crate::attachment::Label;
+use crate::authkey::AuthKey;
 use crate::face::Code;
 use crate::limits::WorkerLimits;
 use serde::{Deserialize, Serialize};
@@ -153,6 +154,8 @@ pub struct Boot {
     pub limits: WorkerLimits,
     /// When it is to be replaced, as far as it sees that itself.
     pub retirement: Retirement,
+    /// By what it proves to other processes that it is of this program.
+    pub authkey: AuthKey,
 }
 
 /// What an order to a template says first.

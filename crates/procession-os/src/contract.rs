@@ -21,7 +21,7 @@ macro_rules! owes_nothing {
         fn $function() {
             use crate::$sys::{
                 clock, control, copy, exit_watch, frozen, heap, image, leash, life, limits, memory,
-                process, signal, surroundings, wait,
+                process, signal, stream, surroundings, wait,
             };
 
             type New<T> = io::Result<(T, memory::Mapping)>;
@@ -134,6 +134,15 @@ macro_rules! owes_nothing {
             let _: fn(usize) = heap::keep_freed_blocks;
             let _: fn(usize) -> bool = heap::has_room;
 
+            use stream::{Stream, StreamListener};
+            type SetTimeout = fn(&Stream, Option<Duration>) -> io::Result<()>;
+            let _: fn(&str) -> io::Result<Stream> = Stream::connect;
+            let _: [SetTimeout; 2] = [Stream::set_read_timeout, Stream::set_write_timeout];
+            let _: fn(&Stream) -> io::Result<()> = Stream::shut_down;
+            let _: fn(&Stream, &mut [u8]) -> io::Result<usize> = Stream::read;
+            let _: fn(&Stream, &[u8]) -> io::Result<usize> = Stream::write;
+            let _: fn(&str) -> io::Result<StreamListener> = StreamListener::bind;
+            let _: fn(&StreamListener) -> io::Result<Stream> = StreamListener::accept;
             let _: [i32; 2] = [signal::KILL, signal::TERMINATE];
             let _: fn(i32) -> Option<(&'static str, &'static str)> = signal::name_and_meaning;
             let _: fn() -> io::Result<()> = signal::prepare_worker;
@@ -159,7 +168,7 @@ owes_nothing!(the_unsupported_platform_owes_nothing, sys_unsupported);
 #[test]
 fn an_unsupported_platform_says_so() {
     use crate::sys_unsupported::{
-        control::Control, exit_watch::Watcher, frozen::Frozen, limits, memory::Memory,
+        control::Control, exit_watch::Watcher, frozen::Frozen, limits, memory::Memory, stream,
     };
 
     let errors = [
@@ -172,6 +181,8 @@ fn an_unsupported_platform_says_so() {
         limits::set_niceness(1).err(),
         limits::limit_memory(1 << 30).err(),
         limits::OwnMemory::open().err(),
+        stream::Stream::connect("x").err(),
+        stream::StreamListener::bind("x").err(),
     ];
     for error in errors {
         let error = error.expect("nothing is supported");

@@ -19,6 +19,7 @@
 //! | [`copy`] | copying a process, and taking charge of the copy |
 //! | [`own_thread`] | threads of the library's own, which a fork finds at rest |
 //! | [`limits`] | what a process may use: memory, processors, niceness; and what it does use |
+//! | [`stream`] | streams of bytes between processes that need not be related |
 //! | [`surroundings`] | environment, working folder, streams and resource limits, for a copy of an older process |
 //! | [`exit_watch`] | one thread that learns of the end of many workers |
 //! | [`image`] | which executable is this, and does an address belong to its code |
@@ -47,6 +48,7 @@
 //! | `life` | | `epoch`, `is_alive`, `is_free`, `prepare_to_sleep`, `take`, `announce`, `leave` |
 //! | `limits` | `OwnMemory` | `processors`, `run_on`, `set_niceness`, `limit_memory`, `private_bytes_of`, `OwnMemory::{open, private_bytes}` |
 //! | `copy` | | `thread_count`, `prepare`, `fork_sibling`, `fork`, `flush`, `adopt`, `children_named` |
+//! | `stream` | `Stream`, `StreamListener` | `Stream::{connect, set_read_timeout, set_write_timeout, shut_down, read, write}`, `StreamListener::{bind, accept}` |
 //! | `surroundings` | `Folder`, `Owner` | `Folder::current`, `Owner::current`, `open_folder`, `lend`, `enter`, `streams`, `replace_stream`, `limits`, `set_limit`, `bytes_of`, `string_of`, `set_variables` |
 //! | `exit_watch` | `Watcher` | `Watcher::{new, add, add_control, remove, remove_control, wait, wake}` |
 //! | `image` | | `image_of` |
@@ -73,6 +75,7 @@ pub mod memory;
 pub mod own_thread;
 pub mod process;
 pub mod signal;
+pub mod stream;
 pub mod surroundings;
 pub mod wait;
 

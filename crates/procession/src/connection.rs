@@ -1,8 +1,15 @@
-//! The two ends of a pipe.
+//! The two ends of a pipe, and of what connects processes that are not related.
+
+mod auth;
+mod frames;
+mod listener;
+
+pub use listener::{Address, Client, Listener};
 
 use crate::codec;
 use crate::queue::{Item, keep_scratch, take_scratch};
 use crate::sync::place::{self, Object, Place, cannot};
+use frames::Frames;
 use procession_core::{Error, Result};
 use procession_ipc::pipe as ipc;
 use procession_ipc::queue::{Got, Put};
@@ -10,7 +17,9 @@ use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::any::type_name;
 use std::fmt;
+use std::io;
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::time::Duration;
 
 const CANNOT_SEND: &str = "cannot send over a pipe";
@@ -99,7 +108,7 @@ fn make() -> Result<Place> {
     Err(refusal.unwrap_or_else(|| Error::usage("no room for a pipe")))
 }
 
-/// One end of a [`pipe`] over which items of type `S` are sent and of type `R` received: Python's
+/// One end of a [`pipe`], or of what a [`Listener`] and a [`Client`] have between them, over which items of type `S` are sent and of type `R` received: Python's
 /// `Connection`.
 ///
 /// A handle that is cloned, or passed to a task, is another handle of the same end, and each item goes to
@@ -111,28 +120,69 @@ fn make() -> Result<Place> {
 /// process lives; so does one that a closure has captured which was [forked](crate::Process::fork): pass
 /// it as an argument.
 pub struct Connection<S, R> {
+    way: Way,
+    items: PhantomData<fn(S) -> R>,
+}
+
+/// Over what the items go.
+enum Way {
+    Pipe(PipeEnd),
+    Stream(Arc<Frames>),
+}
+
+/// A handle of one end of a pipe.
+struct PipeEnd {
     place: Place,
     end: ipc::End,
+    /// Which of the two.
     number: u8,
-    items: PhantomData<fn(S) -> R>,
+}
+
+impl Way {
+    fn send(&self, item: &[u8], timeout: Option<Duration>) -> io::Result<Put> {
+        match self {
+            Self::Pipe(pipe) => pipe.end.send(item, timeout),
+            Self::Stream(frames) => frames.send(item),
+        }
+    }
+
+    fn recv(&self, item: &mut Vec<u8>, timeout: Option<Duration>) -> io::Result<Got> {
+        match self {
+            Self::Pipe(pipe) => pipe.end.recv(item, timeout),
+            Self::Stream(frames) => frames.recv(item, timeout),
+        }
+    }
+
+    fn poll(&self, timeout: Duration) -> io::Result<Got> {
+        match self {
+            Self::Pipe(pipe) => pipe.end.poll(Some(timeout)),
+            Self::Stream(frames) => frames.poll(timeout),
+        }
+    }
 }
 
 impl<S: Item, R: Item> Connection<S, R> {
     fn of(place: Place, number: u8) -> Result<Self> {
         let end = ipc::End::new(place.roster(), place.at(), place.bytes(), number.into());
         end.holders().hold().map_err(cannot("cannot take part in a shared pipe"))?;
-        Ok(Self { place, end, number, items: PhantomData })
+        Ok(Self { way: Way::Pipe(PipeEnd { place, end, number }), items: PhantomData })
+    }
+
+    fn over(frames: Frames) -> Self {
+        Self { way: Way::Stream(Arc::new(frames)), items: PhantomData }
     }
 
     fn send_within(&self, item: &S, timeout: Option<Duration>) -> Result<bool> {
         let encoded = codec::encode_item(item, take_scratch());
         let encoded = encoded.map_err(|error| Error::codec(error.to_string()))?;
-        let put = self.end.send(&encoded, timeout).map_err(cannot(CANNOT_SEND));
+        let put = self.way.send(&encoded, timeout).map_err(cannot(CANNOT_SEND));
         keep_scratch(encoded);
         match put? {
             Put::Done => Ok(true),
             Put::Full => Ok(false),
-            Put::Closed => Err(Error::closed("nobody has the other end of the pipe any more")),
+            Put::Closed => {
+                Err(Error::closed("nobody has the other end of the connection any more"))
+            }
             Put::TooLarge(most) => Err(Error::usage(format!(
                 "an item that is sent over a pipe has at most {most} bytes, which this one exceeds"
             ))),
@@ -141,12 +191,12 @@ impl<S: Item, R: Item> Connection<S, R> {
 
     fn recv_within(&self, timeout: Option<Duration>) -> Result<Option<R>> {
         let mut encoded = take_scratch();
-        let got = self.end.recv(&mut encoded, timeout).map_err(cannot(CANNOT_RECV));
+        let got = self.way.recv(&mut encoded, timeout).map_err(cannot(CANNOT_RECV));
         let decoded = match got {
             Ok(Got::Item) => codec::decode_item::<R>(&encoded).map(Some),
             Ok(Got::Empty) => Ok(None),
             Ok(Got::Closed) => Err(Error::closed(
-                "nobody has the other end of the pipe any more, and nothing is left in it",
+                "nobody has the other end of the connection any more, and nothing is left in it",
             )),
             Err(error) => Err(error),
         };
@@ -213,24 +263,33 @@ impl<S: Item, R: Item> Connection<S, R> {
     /// # Errors
     /// When this process cannot take part.
     pub fn poll(&self, timeout: Duration) -> Result<bool> {
-        let got = self.end.poll(Some(timeout)).map_err(cannot(CANNOT_RECV))?;
+        let got = self.way.poll(timeout).map_err(cannot(CANNOT_RECV))?;
         Ok(got != Got::Empty)
     }
 }
 
-impl<S, R> Drop for Connection<S, R> {
+impl Drop for PipeEnd {
     fn drop(&mut self) {
         self.end.let_go();
     }
 }
 
-impl<S: Item, R: Item> Clone for Connection<S, R> {
-    /// Another handle of the same end.
+impl Clone for PipeEnd {
     fn clone(&self) -> Self {
         // This process has one already, so it takes part and has a place.
         let _ = self.end.holders().hold();
-        let (place, end) = (self.place.clone(), self.end.clone());
-        Self { place, end, number: self.number, items: PhantomData }
+        Self { place: self.place.clone(), end: self.end.clone(), number: self.number }
+    }
+}
+
+impl<S, R> Clone for Connection<S, R> {
+    /// Another handle of the same end.
+    fn clone(&self) -> Self {
+        let way = match &self.way {
+            Way::Pipe(pipe) => Way::Pipe(pipe.clone()),
+            Way::Stream(frames) => Way::Stream(frames.clone()),
+        };
+        Self { way, items: PhantomData }
     }
 }
 
@@ -260,9 +319,14 @@ impl<S: Item, R: Item> Connection<S, R> {
 
 impl<S: Item, R: Item> Serialize for Connection<S, R> {
     fn serialize<Z: Serializer>(&self, serializer: Z) -> std::result::Result<Z::Ok, Z::Error> {
-        let sender = self.end.holders().note_sent().map_err(Z::Error::custom)?;
-        let sent = Sent { sender, number: self.number, types: Self::types() };
-        (sent, place::Mention(&Pipe(self.place.clone()))).serialize(serializer)
+        let Way::Pipe(pipe) = &self.way else {
+            return Err(Z::Error::custom(
+                "a connection of a listener stays in its process: pass its address, and connect there",
+            ));
+        };
+        let sender = pipe.end.holders().note_sent().map_err(Z::Error::custom)?;
+        let sent = Sent { sender, number: pipe.number, types: Self::types() };
+        (sent, place::Mention(&Pipe(pipe.place.clone()))).serialize(serializer)
     }
 }
 
@@ -277,6 +341,7 @@ impl<'de, S: Item, R: Item> Deserialize<'de> for Connection<S, R> {
         let end = ipc::End::new(place.roster(), place.at(), place.bytes(), sent.number.into());
         let arrived = end.holders().note_arrived(sent.sender);
         arrived.map_err(|error| place::refuse(&error.to_string()))?;
-        Ok(Self { place, end, number: sent.number, items: PhantomData })
+        let pipe = PipeEnd { place, end, number: sent.number };
+        Ok(Self { way: Way::Pipe(pipe), items: PhantomData })
     }
 }

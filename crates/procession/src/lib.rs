@@ -64,12 +64,15 @@ pub use builder::PoolBuilder;
 pub use call::{Call, CallMany};
 pub use calls::Calls;
 pub use codec::Described;
-pub use connection::{Connection, Nothing, Receiver, Sender, pipe, pipe_one_way};
+pub use connection::{
+    Address, Client, Connection, Listener, Nothing, Receiver, Sender, pipe, pipe_one_way,
+};
 pub use fork_guard::allow_fork_with_threads;
 pub use imap::{Imap, ImapUnordered};
 pub use plain::Plain;
 pub use pool::Pool;
 pub use process::Process;
+pub use procession_core::authkey::{AuthKey, authkey, set_authkey};
 pub use procession_core::info::{ProcessInfo, current_process};
 pub use procession_core::pool::{Stats, TaskInfo, WorkerInfo, WorkerState};
 pub use procession_core::report::{report, report_on_signal};

@@ -1,6 +1,7 @@
 //! What a process does first: find out whether it is a child, and become a worker if it is.
 
 use super::{VARIABLE, serve};
+use crate::authkey;
 use crate::error::{Error, Result};
 use crate::face::{self, Code, Face};
 use crate::info;
@@ -221,6 +222,7 @@ fn bind_life(parent_pid: u32) {
 
 fn work(boot: Boot, lanes: Vec<WorkerLane>, control: Control) -> ! {
     // The process itself is named when the program knows of it.
+    authkey::set_authkey(boot.authkey.clone());
     info::become_child(boot.name.clone());
     if let Err(why) = boot.limits.apply() {
         refuse(&control, why);

@@ -7,6 +7,7 @@ use super::link::Link;
 use super::source::Body;
 use super::{StartMethod, preload};
 use crate::attachment::Attachments;
+use crate::authkey;
 use crate::error::{Error, Fault, Result, WorkerId};
 use crate::limits::WorkerLimits;
 use crate::message::{Boot, Parcel, Retirement, Role};
@@ -161,6 +162,7 @@ impl Attempt {
             threads: spec.threads as u32,
             limits: spec.limits.clone(),
             retirement: spec.retirement,
+            authkey: authkey::authkey()?,
         };
         let mut lanes = Vec::with_capacity(spec.threads);
         for thread in 0..spec.threads {

@@ -18,6 +18,7 @@ mod notes;
 pub(crate) mod process;
 pub(crate) mod signal;
 mod spawn;
+pub(crate) mod stream;
 pub(crate) mod surroundings;
 #[cfg_attr(procession_force_portable_wait, path = "../unsupported/wait.rs")]
 pub(crate) mod wait;

@@ -15,6 +15,7 @@ pub(crate) mod limits;
 pub(crate) mod memory;
 pub(crate) mod process;
 pub(crate) mod signal;
+pub(crate) mod stream;
 pub(crate) mod surroundings;
 pub(crate) mod wait;
 
