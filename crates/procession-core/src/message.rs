@@ -57,6 +57,10 @@ pub mod response {
     /// whose sequence this is was not begun either; none if that is 0.
     pub const RETIRE: u16 = 7;
 
+    /// The worker was asked to begin no further item of the chunk whose sequence this is, and has not: what
+    /// is left of it is nobody's.
+    pub const ENDED: u16 = 8;
+
     /// The frame's chunk is finished with it.
     pub const FLAG_LAST: u16 = 2;
 }

@@ -23,6 +23,7 @@
 
 mod batch;
 mod chunk;
+mod ending;
 mod engine;
 mod handle;
 mod outcome;

@@ -10,6 +10,6 @@ pub(crate) mod panic_hook;
 mod respond;
 mod run;
 
-pub(crate) use current::as_thread_task;
 pub use current::{CurrentTask, current_task};
+pub(crate) use current::{as_thread_item, as_thread_task};
 pub(crate) use run::run;

@@ -233,10 +233,94 @@ fn what_has_not_begun_can_be_cancelled(layout: Layout) {
     assert_eq!(ran.lines(), 0, "a cancelled task has run");
 }
 
+/// A pool of one worker that has all the time that there is to end what was cancelled.
+fn patient_pool(layout: Layout) -> Pool {
+    match layout {
+        Layout::Threads => layout.pool(1),
+        Layout::Both => Pool::builder().processes(1).threads(1).task_grace(LIMIT).build().unwrap(),
+        Layout::Processes => Pool::builder().processes(1).task_grace(LIMIT).build().unwrap(),
+    }
+}
+
+/// Of a chunk that has begun: the item that runs goes on, those behind it never begin.
+fn a_chunk_of_a_cancelled_map_ends_after_the_item_that_runs(layout: Layout) {
+    let _harness = Harness::start("cancelling between items", LIMIT);
+    let pool = patient_pool(layout);
+    let (gate, begun) = (Mark::new("middle-gate"), Mark::new("middle-begun"));
+    let wait_at_gate = |(gate, begun): (String, String)| {
+        mark(&begun);
+        wait_for("the gate", LIMIT, || Path::new(&gate).exists());
+    };
+    let map = pool.chunksize(50).map_async(wait_at_gate, vec![(gate.path(), begun.path()); 120]);
+    wait_for("its beginning", LIMIT, || begun.lines() == 1);
+    assert!(map.cancel());
+    assert!(!map.ready(), "an item runs");
+    std::fs::write(gate.path(), "").unwrap();
+    assert!(map.get().unwrap_err().is_cancelled());
+    assert_eq!(pool.apply(|| 7, ()).unwrap(), 7);
+    assert_eq!(begun.lines(), 1);
+    let stats = pool.stats();
+    assert_eq!((stats.cancelled, stats.succeeded, stats.respawns), (119, 2, 0), "{stats:?}");
+    pool.close();
+    pool.join().unwrap();
+}
+
+/// Of a chunk that has begun: the item that runs is asked to stop, and its worker lives on if it does.
+fn a_chunk_of_a_map_that_is_cancelled_as_it_runs_ends_in_the_item(layout: Layout) {
+    let _harness = Harness::start("cancelling within an item", LIMIT);
+    let pool = patient_pool(layout);
+    let begun = Mark::new("asked-begun");
+    let item = |path: String| {
+        mark(&path);
+        until_told()
+    };
+    let map = pool.chunksize(50).map_async(item, vec![begun.path(); 120]);
+    wait_for("its beginning", LIMIT, || begun.lines() == 1);
+    assert!(map.cancel_running());
+    assert!(map.get().unwrap_err().is_cancelled());
+    assert!(!pool.apply(|| current_task().unwrap().should_stop(), ()).unwrap(), "another task");
+    assert_eq!(begun.lines(), 1);
+    assert_eq!(pool.stats().respawns, 0);
+    // The same worker takes what comes, maps among it.
+    assert_eq!(pool.chunksize(50).map(|x: u64| x + 1, 0..120).unwrap().len(), 120);
+    pool.close();
+    pool.join().unwrap();
+}
+
 layouts!(
     what_has_not_begun_can_be_cancelled
     a_map_that_runs_to_its_end_was_not_cancelled
+    a_chunk_of_a_cancelled_map_ends_after_the_item_that_runs
+    a_chunk_of_a_map_that_is_cancelled_as_it_runs_ends_in_the_item
 );
+
+/// A neighbour on the same process is not harmed by an item that stops when it is asked to.
+#[procession::test]
+fn a_cancelled_map_costs_no_neighbour_if_its_items_stop() {
+    let _harness = Harness::start("cancelling beside a neighbour", LIMIT);
+    let builder = Pool::builder().processes(1).threads(2).task_grace(LIMIT);
+    let pool = builder.build().unwrap();
+    let (gate, begun) = (Mark::new("neighbour-gate"), Mark::new("neighbour-begun"));
+    let wait_at_gate = |(gate, begun): (String, String)| {
+        mark(&begun);
+        wait_for("the gate", LIMIT, || Path::new(&gate).exists());
+        7
+    };
+    let neighbour = pool.apply_async(wait_at_gate, ((gate.path(), begun.path()),));
+    let item = |path: String| {
+        mark(&path);
+        until_told()
+    };
+    let map = pool.chunksize(4).map_async(item, vec![begun.path(); 4]);
+    wait_for("two beginnings", LIMIT, || begun.lines() == 2);
+    assert!(map.cancel_running());
+    assert!(map.get().unwrap_err().is_cancelled());
+    std::fs::write(gate.path(), "").unwrap();
+    assert_eq!(neighbour.get().unwrap(), 7);
+    assert_eq!((begun.lines(), pool.stats().respawns), (2, 0));
+    pool.close();
+    pool.join().unwrap();
+}
 
 #[procession::test]
 fn what_runs_is_only_cancelled_with_its_worker() {

@@ -124,8 +124,8 @@ impl<R> AsyncResult<R> {
     }
 
     /// Cancels what no worker has begun: it never runs, and fails with [`Error::is_cancelled`]. Of a
-    /// map that are the items that are left, but for those that travel together with one that runs: see
-    /// [`chunksize`](crate::Pool::chunksize).
+    /// map that are all items but those that run at this moment, and perhaps one behind each of them that is
+    /// begun just now. What runs goes on.
     ///
     /// `false` when there is nothing to cancel: the task runs, or has its outcome, which it keeps. An
     /// error that the cancelling makes is not reported by `Pool::join`.
@@ -133,10 +133,15 @@ impl<R> AsyncResult<R> {
         self.cancel_up_to(false)
     }
 
-    /// As [`cancel`](Self::cancel), and cancels what runs, too, by killing the worker processes that run
-    /// it; others take their places. What other threads of such a process were running is lost with it.
+    /// As [`cancel`](Self::cancel), and cancels what runs, too. A task ends with its worker process, which
+    /// is killed; another takes its place. The items of a map that run are asked to stop: they can
+    /// [see](crate::CurrentTask::should_stop) that they should. If one has not returned within the
+    /// pool's [grace](crate::PoolBuilder::task_grace) its worker process is killed and replaced. What other
+    /// threads of a process that is killed were running is lost with it. The outcome does not wait for any
+    /// of that.
     ///
-    /// A thread of this process cannot be killed: on a pool of threads this does what `cancel` does.
+    /// A thread of this process cannot be killed: on a pool of threads this does what `cancel` does, and
+    /// asks the items of a map that run to stop.
     pub fn cancel_running(&self) -> bool {
         self.cancel_up_to(true)
     }
@@ -145,7 +150,7 @@ impl<R> AsyncResult<R> {
         match &self.place {
             Place::Processes(pool, Source::Task(cell, _)) => pool.cancel(cell, running),
             Place::Processes(pool, Source::Map(map)) => pool.cancel_batch(map.batch(), running),
-            Place::Threads(pool, outcome) => pool.cancel(&**outcome),
+            Place::Threads(pool, outcome) => pool.cancel(&**outcome, running),
         }
     }
 

@@ -132,8 +132,8 @@ impl PoolBuilder {
         self
     }
 
-    /// Time that a task has to return by itself after it has had its time, before its worker is killed
-    /// for it; 500 ms unless told. The task's outcome does not wait for that.
+    /// Time that a task has to return by itself after it has had its time, or an item of a map after that was
+    /// cancelled as it ran, before its worker is killed for it; 500 ms unless told. The task's outcome does not wait for that.
     pub fn task_grace(mut self, grace: Duration) -> Self {
         self.config.task_grace = grace;
         self

@@ -5,14 +5,16 @@ use super::shared::Shared;
 use super::slot::{Flight, Request, Target};
 use crate::error::{Error, Fault};
 use crate::face;
-use crate::task::{Batch, TaskCell};
+use crate::rest;
+use crate::task::{Batch, Delivery, TaskCell};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Why the others on a process that was killed for one task have died.
 const KILLED_FOR_CANCELLED: &str =
     "the pool killed it because another task of its process was cancelled while it ran";
 
-fn cancelled() -> Error {
+pub(super) fn cancelled() -> Error {
     Error::new(Fault::Cancelled { worker: None })
 }
 
@@ -53,8 +55,9 @@ impl Shared {
         is_cancelled
     }
 
-    /// Cancels the items of a batch that no worker has begun; with `running`, also those that run, by
-    /// killing their workers. `false` when there were none.
+    /// Cancels the items of a batch that no worker has begun; with `running`, also those that run: they
+    /// have their outcome at once, and their workers the grace that the pool grants, to end them. `false`
+    /// when there were none.
     pub(super) fn cancel_batch(&self, batch: &Arc<Batch>, running: bool) -> bool {
         let mut inner = self.lock();
         let inner = &mut *inner;
@@ -75,34 +78,87 @@ impl Shared {
                 None => begun.push(found),
             }
         }
-        begun.retain(|found| running && self.pin(inner, found.place, found.sequence));
         for work in std::mem::take(&mut inner.injector) {
             match work {
                 Work::Request(request) if is_its(&request.target) => not_begun.push(request),
                 work => inner.injector.push_back(work),
             }
         }
-        let is_any = batch.uncut() > 0 || !not_begun.is_empty() || !begun.is_empty();
+        let is_any = batch.uncut() > 0
+            || !not_begun.is_empty()
+            || begun.iter().any(|found| running || inner.has_more_than_runs(*found));
         if is_any {
             inner.give_up(batch, &cancelled());
+            for found in begun {
+                self.end_chunk(inner, found, running);
+            }
         }
         for request in not_begun {
             self.drop_cancelled(inner, request);
-        }
-        for found in begun {
-            // Its items have their outcomes when its end is known. It may have been killed before.
-            let process = inner.slots[found.place].process;
-            inner.kill_team(process, KILLED_FOR_CANCELLED);
         }
         self.collect(inner);
         self.tell_leader(inner);
         is_any
     }
 
+    /// Has a worker begin no further item of a chunk that it has begun; with `running`, it is to end the one
+    /// that runs, too, and all have their outcome.
+    fn end_chunk(&self, inner: &mut Inner, found: Found, running: bool) {
+        let Found { place, sequence, .. } = found;
+        let slot = &mut inner.slots[place];
+        // One that has had its time is still to stop: there is one word for both.
+        let is_overdue = slot.is_overdue(sequence);
+        let Some(live) = &slot.live else { return };
+        live.lane.ask_to_end(sequence, running || is_overdue);
+        let worker = live.process.id().clone();
+        let Some(flight) = slot.flight(sequence) else { return };
+        let function = face::name_of(flight.code);
+        let Some(Target::Chunk(span)) = &mut flight.target else { return };
+        span.is_to_end = true;
+        if !running {
+            return;
+        }
+        let (batch, unsettled) = (span.batch.clone(), span.unsettled());
+        slot.end_by = Some((sequence, rest::later(rest::now(), self.config.task_grace)));
+        self.supervisor.nudge();
+        let error = Error::new(Fault::Cancelled { worker: Some(worker) }).of_call(function, None);
+        for (first, count) in unsettled {
+            inner.deliver(&batch, Delivery::failed(first, count, error.clone()));
+        }
+    }
+
+    /// Kills a process that goes on for longer than its grace with a chunk that was cancelled.
+    pub(super) fn kill_if_unwanted(&self, inner: &mut Inner, place: usize, now: Instant) {
+        let slot = &mut inner.slots[place];
+        let Some((sequence, _)) = slot.end_by.filter(|(_, time)| *time <= now) else { return };
+        slot.end_by = None;
+        let process = slot.process;
+        if slot.live.is_some() && self.pin(inner, place, sequence) {
+            inner.kill_team(process, KILLED_FOR_CANCELLED);
+        }
+    }
+
     /// Lets go of a request that was cancelled before it had begun.
     pub(super) fn drop_cancelled(&self, inner: &mut Inner, request: Request) {
         self.put_load(request.load);
         inner.fail(request.target, &cancelled());
+    }
+}
+
+impl Inner {
+    /// Whether a chunk that was begun has an item that was not, as far as its worker has said.
+    fn has_more_than_runs(&mut self, found: Found) -> bool {
+        let Found { place, sequence, .. } = found;
+        let slot = &mut self.slots[place];
+        let Some(live) = &slot.live else { return false };
+        let finished = u64::from(live.lane.finished_items());
+        let flight = slot.flight(sequence);
+        match flight.and_then(|flight| flight.target.as_ref()) {
+            Some(Target::Chunk(span)) => {
+                span.count > span.delivered.saturating_add(finished).saturating_add(1)
+            }
+            _ => false,
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! Whoever has the lock may collect: the thread that waits for a result, a submitter that found all
 //! windows full, the supervisor.
 
+use super::cancel::cancelled;
 use super::inner::Inner;
 use super::shared::Shared;
 use super::slot::{Phase, Slot, Span, Target};
@@ -138,7 +139,11 @@ fn take(inner: &mut Inner, index: usize, header: &Header, payload: Bytes) -> Che
     let has_ended = inner.state.has_ended();
     match header.kind {
         // Everything has its outcome; what is answered while the worker ends is nobody's.
-        response::DONE | response::PART | response::ITEM | response::RETIRE if has_ended => Ok(()),
+        response::DONE | response::PART | response::ITEM | response::RETIRE | response::ENDED
+            if has_ended =>
+        {
+            Ok(())
+        }
         // One that was still starting has as little to answer for.
         response::READY | response::INITIALIZER_FAILED if has_ended => Ok(()),
         response::HELLO => hello(&mut inner.slots[index], &payload),
@@ -148,6 +153,7 @@ fn take(inner: &mut Inner, index: usize, header: &Header, payload: Bytes) -> Che
         }
         response::DONE => done(inner, index, header, payload),
         response::PART | response::ITEM => part(inner, index, header, payload),
+        response::ENDED => ended(inner, index, header.sequence),
         response::RETIRE if inner.retirement.is_possible() => {
             inner.slots[index].retires_at = Some(header.sequence);
             Ok(())
@@ -332,6 +338,21 @@ fn part(inner: &mut Inner, index: usize, header: &Header, payload: Bytes) -> Che
         span.delivered += header.word;
     }
     deliveries.hand_over(inner, &batch);
+    Ok(())
+}
+
+/// A worker has not begun the rest of a chunk that nobody wants any more.
+fn ended(inner: &mut Inner, index: usize, sequence: u64) -> Checked<()> {
+    let slot = &mut inner.slots[index];
+    let flight = slot.flight(sequence).ok_or(Nonsense("the end of no request"))?;
+    let is_to_end = |target: &mut Target| matches!(target, Target::Chunk(span) if span.is_to_end);
+    let Some(target) = flight.target.take_if(is_to_end) else {
+        return Err(Nonsense("the end of a request that was to go on"));
+    };
+    flight.attachments = Attachments::default();
+    slot.unfinished -= 1;
+    inner.settled = true;
+    inner.fail(target, &cancelled());
     Ok(())
 }
 

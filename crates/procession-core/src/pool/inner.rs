@@ -203,8 +203,12 @@ impl Inner {
         self.owe_wake(waker);
     }
 
-    /// Gives items of a batch their outcomes.
+    /// Gives items of a batch their outcomes, unless all of them have theirs: what ran when the batch was
+    /// cancelled may come back nevertheless.
     pub(super) fn deliver(&mut self, batch: &Arc<Batch>, delivery: Delivery) {
+        if batch.is_done() {
+            return;
+        }
         match &delivery {
             Delivery::Part { count, .. } => self.count(*count, None),
             Delivery::Item { .. } => self.count(1, None),

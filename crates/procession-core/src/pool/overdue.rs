@@ -88,6 +88,19 @@ impl Slot {
         Some((Call { sequence: flight.sequence, index, is_begun }, target.terms().timeout))
     }
 
+    /// Whether a call of this request has had its time, and was asked to stop.
+    pub(super) fn is_overdue(&self, sequence: u64) -> bool {
+        let is_it = |seen: SeenRunning| seen.kill_at.is_some() && seen.call.sequence == sequence;
+        self.seen_running.is_some_and(is_it)
+    }
+
+    /// Whether the worker was asked to begin no further item of this request.
+    fn is_to_end(&mut self, sequence: u64) -> bool {
+        let flight = self.flight(sequence);
+        let target = flight.and_then(|flight| flight.target.as_ref());
+        matches!(target, Some(Target::Chunk(span)) if span.is_to_end)
+    }
+
     /// Finds the shortest limit of what has not ended.
     fn find_shortest_limit(&mut self) {
         let targets = self.flights.iter().filter_map(|flight| flight.target.as_ref());
@@ -181,8 +194,14 @@ impl Shared {
     /// Gives a call that has had its time its outcome, and asks it to stop.
     fn time_out(&self, inner: &mut Inner, place: usize, call: Call, limit: Duration) {
         let slot = &mut inner.slots[place];
+        let is_to_end = slot.is_to_end(call.sequence);
         let Some(live) = &slot.live else { return };
-        live.lane.ask_to_stop(call.sequence, call.index);
+        if is_to_end {
+            // There is one word for both.
+            live.lane.ask_to_end(call.sequence, true);
+        } else {
+            live.lane.ask_to_stop(call.sequence, call.index);
+        }
         let worker = live.process.id().clone();
         let Some(flight) = slot.flight(call.sequence) else { return };
         let function = face::name_of(flight.code);

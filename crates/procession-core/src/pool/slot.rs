@@ -65,6 +65,8 @@ pub(super) struct Span {
     pub(super) attempts_before: u32,
     /// How many workers have ended before they began it, although it was next.
     pub(super) unbegun: u8,
+    /// The worker that has it was asked to begin no further item of it.
+    pub(super) is_to_end: bool,
 }
 
 impl Span {
@@ -78,6 +80,7 @@ impl Span {
             overdue: Vec::new(),
             attempts_before: 0,
             unbegun: 0,
+            is_to_end: false,
         })
     }
 
@@ -292,6 +295,9 @@ pub(super) struct Slot {
     pub(super) idle_deaths: Breaker,
     /// The worker begins nothing more; what it has left of the chunk of this sequence is not begun.
     pub(super) retires_at: Option<u64>,
+    /// The chunk of this sequence was cancelled while it ran, and the process is killed if it has not ended
+    /// by then.
+    pub(super) end_by: Option<(u64, Instant)>,
     /// Its process was told to stop, to be replaced, and is killed if it has not by then.
     pub(super) stop_by: Option<Instant>,
     /// The process that is here, or was last, has nothing wrong with it: it was to be replaced.
@@ -330,6 +336,7 @@ impl Slot {
             ready_at: None,
             idle_deaths: Breaker::default(),
             retires_at: None,
+            end_by: None,
             stop_by: None,
             was_retired: false,
             unrung: false,
@@ -357,6 +364,7 @@ impl Slot {
         self.done = 0;
         self.ready_at = None;
         self.retires_at = None;
+        self.end_by = None;
         self.stop_by = None;
         self.channel_is_full = false;
         self.hung_up_at = None;

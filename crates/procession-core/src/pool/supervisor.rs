@@ -63,7 +63,8 @@ fn is_over(inner: &Inner) -> bool {
         && inner.is_idle()
 }
 
-/// Gives up starts that take too long, and launches workers that the system refused before.
+/// Gives up starts that take too long, ends what goes on although it was cancelled, and launches workers
+/// that the system refused before.
 fn fill_places(shared: &Arc<Shared>, inner: &mut Inner) {
     let now = rest::now();
     for index in 0..inner.slots.len() {
@@ -75,6 +76,8 @@ fn fill_places(shared: &Arc<Shared>, inner: &mut Inner) {
             slot.stop_by = None;
             slot.kill();
         }
+        shared.kill_if_unwanted(inner, index, now);
+        let slot = &mut inner.slots[index];
         if slot.live.is_none() && slot.retry_at.is_some_and(|time| time <= now) {
             slot.retry_at = None;
             let process = slot.process;
@@ -85,11 +88,12 @@ fn fill_places(shared: &Arc<Shared>, inner: &mut Inner) {
 
 /// The time until the next start would be given up or tried again.
 fn next_deadline(inner: &Inner) -> Option<Duration> {
-    let deadlines = inner
+    let own = inner
         .slots
         .iter()
         .filter_map(|slot| slot.start_deadline().or(slot.stop_by).or(slot.retry_at));
-    deadlines.min().map(|deadline| deadline.saturating_duration_since(rest::now()))
+    let unwanted = inner.slots.iter().filter_map(|slot| slot.end_by.map(|(_, time)| time));
+    own.chain(unwanted).min().map(|deadline| deadline.saturating_duration_since(rest::now()))
 }
 
 fn sleep(

@@ -2,6 +2,7 @@
 
 use super::Threads;
 use super::chunk::{Chunk, Delivery, Made};
+use super::ending::{Ending, Left};
 use super::engine::{End, Engine};
 use super::outcome::{Deliveries, Goal, Outcome};
 use super::queue::Entry;
@@ -25,6 +26,7 @@ pub(super) struct Batch<F, A, R> {
     threads: usize,
     name: Name,
     function: F,
+    ending: Ending,
     inner: Mutex<Inner<A, R>>,
 }
 
@@ -35,6 +37,8 @@ struct Inner<A, R> {
     next: u64,
     /// What threads gave back of their chunks; cut first.
     shared: Vec<Chunk<A>>,
+    /// Of each chunk that runs, what was not begun.
+    left: Vec<Left>,
     pushed: u64,
     /// Items whose outcome was delivered.
     finished: u64,
@@ -90,6 +94,15 @@ impl<A, R> Inner<A, R> {
         }
     }
 
+    /// Has a chunk fail that counts as finished.
+    fn fail(&mut self, engine: &Engine, chunk: &Chunk<A>, error: &Error) {
+        let (first, count) = (chunk.first, chunk.items.len() as u64);
+        let failure = Failure::of_many(error.clone(), if self.looked_at { 0 } else { count });
+        engine.note(&failure);
+        self.has_failed = true;
+        self.deliveries.push_back(Delivery::Failed { first, count, failure });
+    }
+
     /// Notes that somebody has looked at what became of the whole, and so of each item.
     fn look_at_all(&mut self) {
         self.looked_at = true;
@@ -106,6 +119,10 @@ impl<A, R> Inner<A, R> {
         let whole = if self.is_done() { self.whole.wake() } else { None };
         [news, whole]
     }
+}
+
+fn cancelled() -> Error {
+    Error::new(Fault::Cancelled { worker: None })
 }
 
 fn count_of<A>(chunks: &[Chunk<A>]) -> u64 {
@@ -139,6 +156,7 @@ where
             items: VecDeque::new(),
             next: 0,
             shared: Vec::new(),
+            left: Vec::new(),
             pushed: 0,
             finished: 0,
             sealed: false,
@@ -153,7 +171,8 @@ where
             is_taken: false,
         };
         let (pool, threads) = (engine.id, engine.config.threads);
-        Self { pool, threads, name, function, inner: Mutex::new(inner) }
+        let (ending, inner) = (Ending::default(), Mutex::new(inner));
+        Self { pool, threads, name, function, ending, inner }
     }
 
     /// Puts the batch into the queue if it has to stand there.
@@ -188,27 +207,43 @@ where
             if from_queue {
                 inner.queued = false;
             }
-            self.cut(&mut inner)
+            self.cut(&mut inner).map(|chunk| {
+                let left = Left::new(chunk.items.len());
+                inner.left.push(left.clone());
+                (chunk, left)
+            })
         };
         self.clone().enqueue(engine);
-        let Some(chunk) = chunk else { return false };
+        let Some((chunk, left)) = chunk else { return false };
         let share = |chunk| {
             self.inner.lock().shared.push(chunk);
             self.clone().enqueue(engine);
         };
-        let made = chunk.run((engine, place), share, self.name, &self.function);
+        let asked = (&self.ending, &left);
+        let made = chunk.run((engine, place), asked, share, self.name, &self.function);
         self.count(engine, place, &made);
         let wakers = {
             let mut inner = self.inner.lock();
-            inner.guide.measure(made.ran, made.took.as_nanos() as f64);
+            inner.left.retain(|other| !other.is(&left));
+            if made.ran > 0 {
+                inner.guide.measure(made.ran, made.took.as_nanos() as f64);
+            }
             inner.deliver(made.deliveries);
+            if let Some(rest) = &made.rest {
+                inner.finished += rest.items.len() as u64;
+                inner.fail(engine, rest, &cancelled());
+                engine.count(Some(place), End::Cancelled, rest.items.len() as u64);
+            }
             inner.wake()
         };
         engine.wake(wakers.into_iter().flatten());
+        if let Some(rest) = made.rest {
+            engine.drop_quietly(vec![rest]);
+        }
         true
     }
 
-    fn count(self: &Arc<Self>, engine: &Engine, place: usize, made: &Made<R>) {
+    fn count(self: &Arc<Self>, engine: &Engine, place: usize, made: &Made<A, R>) {
         let mut failed = 0;
         for delivery in &made.deliveries {
             if let Delivery::Failed { count, failure, .. } = delivery {
@@ -243,11 +278,7 @@ where
         inner.sealed = true;
         let uncut = inner.take_uncut();
         for chunk in &uncut {
-            let (first, count) = (chunk.first, chunk.items.len() as u64);
-            let failure = Failure::of_many(error.clone(), if inner.looked_at { 0 } else { count });
-            engine.note(&failure);
-            inner.has_failed = true;
-            inner.deliveries.push_back(Delivery::Failed { first, count, failure });
+            inner.fail(engine, chunk, error);
         }
         engine.count(None, end, count_of(&uncut));
         let wakers = inner.wake();
@@ -445,14 +476,17 @@ where
         Some(inner.given_up.is_none() && !inner.has_failed)
     }
 
-    fn cancel(&self, pool: &Threads) -> bool {
+    fn cancel(&self, pool: &Threads, running: bool) -> bool {
         let inner = self.0.inner.lock();
-        if !inner.has_uncut() {
-            // What runs goes on, and its results are the map's.
+        if running {
+            self.0.ending.stop();
+        }
+        if !inner.has_uncut() && !inner.left.iter().any(Left::is_any) {
+            // What runs goes on, unless it minds that it should not, and its results are the map's.
             return false;
         }
-        let error = Error::new(Fault::Cancelled { worker: None });
-        let uncut = self.0.fail_uncut(inner, pool.engine(), &error, End::Cancelled);
+        self.0.ending.begin_no_more();
+        let uncut = self.0.fail_uncut(inner, pool.engine(), &cancelled(), End::Cancelled);
         // On the thread of who cancels: a panic is its own.
         drop(uncut);
         true

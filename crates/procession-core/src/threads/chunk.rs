@@ -1,10 +1,11 @@
 //! Some items of a map, and what came of them.
 
+use super::ending::{Ending, Left};
 use super::engine::Engine;
 use super::workers::Name;
 use crate::error::Error;
 use crate::task::Failure;
-use crate::worker::{as_thread_task, panic_hook};
+use crate::worker::{as_thread_item, panic_hook};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -73,23 +74,26 @@ pub(super) struct Chunk<A> {
 }
 
 /// What a thread has made of a chunk.
-pub(super) struct Made<R> {
+pub(super) struct Made<A, R> {
     pub(super) deliveries: Vec<Delivery<R>>,
+    /// What was not begun, for the map was cancelled.
+    pub(super) rest: Option<Chunk<A>>,
     /// Items that ran, and how long they took.
     pub(super) ran: u64,
     pub(super) took: Duration,
 }
 
 impl<A> Chunk<A> {
-    /// Runs the items; one that panics does not keep the others from running. When a thread of the
-    /// pool has nothing to do meanwhile, `share` gets the back half of what is left.
+    /// Runs the items, unless they are to end; one that panics does not keep the others from running. When
+    /// a thread of the pool has nothing to do meanwhile, `share` gets the back half of what is left.
     pub(super) fn run<R>(
         self,
         (engine, place): (&Engine, usize),
+        (ending, left): (&Ending, &Left),
         share: impl Fn(Self),
         name: Name,
         function: impl Fn(A) -> R,
-    ) -> Made<R> {
+    ) -> Made<A, R> {
         let mut running = Running {
             start: Instant::now(),
             first: self.first,
@@ -105,7 +109,10 @@ impl<A> Chunk<A> {
             let first_item = running.first;
             let mut values = Vec::with_capacity(running.items.len());
             let mut run = || {
-                while let Some(item) = running.items.next() {
+                while !ending.is_asked()
+                    && let Some(item) = running.items.next()
+                {
+                    left.set(running.items.len());
                     // Counted first: one that panics has run, too.
                     doing.set_item(first_item + running.ran);
                     running.ran += 1;
@@ -115,7 +122,7 @@ impl<A> Chunk<A> {
                     }
                 }
             };
-            let caught = as_thread_task(|| panic_hook::catch(&mut run));
+            let caught = as_thread_item(ending.stops(), || panic_hook::catch(&mut run));
             if !values.is_empty() {
                 deliveries.push(Delivery::Part { first, values });
             }
@@ -132,7 +139,10 @@ impl<A> Chunk<A> {
             }
         }
         doing.go_back_to(outer);
-        Made { deliveries, ran: running.ran, took: running.start.elapsed() }
+        let Running { start, first, items, ran, .. } = running;
+        let (first, took, items) = (first + ran, start.elapsed(), items.collect::<Vec<_>>());
+        let rest = (!items.is_empty()).then_some(Self { first, items });
+        Made { deliveries, rest, ran, took }
     }
 }
 

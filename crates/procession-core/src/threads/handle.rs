@@ -54,9 +54,10 @@ impl Threads {
         task
     }
 
-    /// Cancels what nobody has begun of a task or a map; `false` when there is nothing.
-    pub fn cancel<R>(&self, outcome: &dyn Outcome<R>) -> bool {
-        outcome.cancel(self)
+    /// Cancels what nobody has begun of a task or a map; `false` when there is nothing. With `running`, asks
+    /// items that run to stop.
+    pub fn cancel<R>(&self, outcome: &dyn Outcome<R>, running: bool) -> bool {
+        outcome.cancel(self, running)
     }
 
     /// A task that failed before it could be submitted; `join` reports it if nobody looks.

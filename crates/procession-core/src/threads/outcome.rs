@@ -32,8 +32,9 @@ pub trait Outcome<R>: Goal {
     /// Takes the outcome; `None` before it is there and after it was taken.
     fn take(&self) -> Option<Result<R>>;
 
-    /// Fails what nobody has begun, for it was cancelled; `false` when there is nothing.
-    fn cancel(&self, pool: &Threads) -> bool;
+    /// Fails what nobody has begun, for it was cancelled; `false` when there is nothing. With `running`, asks
+    /// items that run to stop.
+    fn cancel(&self, pool: &Threads, running: bool) -> bool;
 
     /// Whether it is a value; `None` before it is there.
     fn succeeded(&self) -> Option<bool>;

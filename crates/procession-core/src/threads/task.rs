@@ -192,7 +192,7 @@ where
         })
     }
 
-    fn cancel(&self, pool: &Threads) -> bool {
+    fn cancel(&self, pool: &Threads, _running: bool) -> bool {
         // The queue's entry stays, and is nothing when its turn comes.
         let Some(call) = self.begin() else { return false };
         let waker = self.store(Err(Failure::new(Error::new(Fault::Cancelled { worker: None }))));

@@ -25,6 +25,8 @@ pub(super) enum Stop {
     Whole,
     /// This worker is to be replaced, and makes no more of them.
     Early,
+    /// Nobody wants the rest.
+    Unwanted,
 }
 
 /// A chunk that is being run.
@@ -38,6 +40,7 @@ pub(super) struct Chunk<'w> {
     count: u64,
     attempts_before: u32,
     results: Results,
+    stop: Stop,
 }
 
 impl<'w> Chunk<'w> {
@@ -54,11 +57,12 @@ impl<'w> Chunk<'w> {
             Results { sequence: header.sequence, part: None, count: 0, since: Instant::now() };
         let output = Output::new(scratch, Some(own));
         let (count, attempts_before) = request::split_extra(header.extra);
-        Self { lane, own, fitness, output, items, left: count, count, attempts_before, results }
+        let (left, stop) = (count, Stop::Whole);
+        Self { lane, own, fitness, output, items, left, count, attempts_before, results, stop }
     }
 
-    /// Makes all calls, unless this worker is to be replaced before the last; gives the scratch memory
-    /// back.
+    /// Makes all calls, unless this worker is to be replaced before the last, or nobody wants the rest;
+    /// gives the scratch memory back.
     pub(super) fn run(mut self, code: Code) -> (Vec<u8>, Stop) {
         while self.left > 0 {
             let before = self.left;
@@ -80,11 +84,10 @@ impl<'w> Chunk<'w> {
             self.results.add(self.lane, word, &bytes, last);
         }
         current::set(None);
-        let stop = if self.left > 0 { Stop::Early } else { Stop::Whole };
-        if stop == Stop::Early {
+        if self.stop != Stop::Whole {
             self.results.commit(self.lane, 0);
         }
-        (self.output.finish().1, stop)
+        (self.output.finish().1, self.stop)
     }
 
     fn last_flag(&self) -> u16 {
@@ -94,7 +97,12 @@ impl<'w> Chunk<'w> {
 
 impl<'w> Calls<'w> for Chunk<'w> {
     fn next(&mut self) -> Option<&[u8]> {
-        if self.fitness.is_over() {
+        if self.left > 0 && self.fitness.is_over() {
+            self.stop = Stop::Early;
+            return None;
+        }
+        if self.left > 0 && self.lane.is_to_end(self.results.sequence) {
+            self.stop = Stop::Unwanted;
             return None;
         }
         self.fitness.begin();

@@ -284,8 +284,14 @@ impl Worker {
         let chunk = Chunk::new(&mut self.lane, &self.bulk, fitness, scratch, &frame.header, items);
         let (scratch, stop) = chunk.run(frame.header.word);
         self.scratch = scratch;
-        if stop == Stop::Early {
-            self.retire(frame.header.sequence);
+        match stop {
+            Stop::Whole => {}
+            Stop::Early => self.retire(frame.header.sequence),
+            Stop::Unwanted => {
+                let sequence = frame.header.sequence;
+                let header = Header { kind: response::ENDED, sequence, ..Header::default() };
+                self.lane.respond(header, &[]);
+            }
         }
         self.lane.pass(frame);
     }

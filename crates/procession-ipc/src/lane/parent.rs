@@ -251,6 +251,12 @@ impl ParentLane {
         StopRequest::publish(&self.watch.own, sequence, index);
     }
 
+    /// Asks the worker to begin no further call of a request, if it still runs it; with `running`, asks
+    /// the call that it runs to stop as well.
+    pub fn ask_to_end(&self, sequence: u64, running: bool) {
+        StopRequest::publish_end(&self.watch.own, sequence, running);
+    }
+
     /// How many items the worker says it has finished of the part that it is writing, while it lives: a
     /// hint, which may be of a moment ago.
     pub fn finished_items(&self) -> u32 {

@@ -1,9 +1,15 @@
 //! How a task learns that it should stop.
 //!
-//! One word in the parent's segment names one call: the request's sequence (its low 32 bits) and, from 1,
-//! the call's index in it; 0 names none. The parent alone writes it, when a call has had its time; the
-//! call, or anything that it has started, reads it when it cares to. It protects nothing else, so it is
-//! relaxed both ways: who reads an old word reads the new one a little later.
+//! One word in the parent's segment names one call, or all that are left of a request: 0 names none.
+//!
+//! | bits | meaning |
+//! |---|---|
+//! | 32..64 | the request's sequence, its low bits |
+//! | 0..32 | from 1 on: the call's index in it, and 1; [`REST`]: what it has not begun; [`ALL`]: that, and the one that runs |
+//!
+//! The parent alone writes it, when a call has had its time or was cancelled. A call, or anything that it
+//! has started, reads it when it cares to; the worker reads it before each call of a chunk. It protects
+//! nothing else, so it is relaxed both ways: who reads an old word reads the new one a little later.
 //!
 //! | the parent dies | the worker sees |
 //! |---|---|
@@ -21,10 +27,19 @@ pub struct StopRequest {
     peer: Arc<Segment>,
 }
 
+/// All calls of the request that were not begun.
+const REST: u32 = u32::MAX - 1;
+/// All calls of the request that have not ended.
+const ALL: u32 = u32::MAX;
+
+fn word_of(sequence: u64, which: u32) -> u64 {
+    (sequence & 0xffff_ffff) << 32 | u64::from(which)
+}
+
 /// The word that names a call.
 fn name_of(sequence: u64, index: u64) -> u64 {
     let index = u32::try_from(index).unwrap_or(u32::MAX).saturating_add(1);
-    (sequence & 0xffff_ffff) << 32 | u64::from(index)
+    word_of(sequence, index.min(REST - 1))
 }
 
 impl StopRequest {
@@ -36,8 +51,21 @@ impl StopRequest {
         own.word64(a::STOP_REQUEST).store(name_of(sequence, index), Ordering::Relaxed);
     }
 
+    pub(super) fn publish_end(own: &Segment, sequence: u64, with_running: bool) {
+        let which = if with_running { ALL } else { REST };
+        own.word64(a::STOP_REQUEST).store(word_of(sequence, which), Ordering::Relaxed);
+    }
+
+    /// Whether no more calls of the request of this sequence shall be begun.
+    #[inline]
+    pub(super) fn ends(peer: &Segment, sequence: u64) -> bool {
+        let word = peer.word64(a::STOP_REQUEST).load(Ordering::Relaxed);
+        word == word_of(sequence, REST) || word == word_of(sequence, ALL)
+    }
+
     /// Whether the call with this index in the request of this sequence shall stop.
     pub fn names(&self, sequence: u64, index: u64) -> bool {
-        self.peer.word64(a::STOP_REQUEST).load(Ordering::Relaxed) == name_of(sequence, index)
+        let word = self.peer.word64(a::STOP_REQUEST).load(Ordering::Relaxed);
+        word == name_of(sequence, index) || word == word_of(sequence, ALL)
     }
 }

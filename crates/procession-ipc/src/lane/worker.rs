@@ -195,6 +195,12 @@ impl WorkerLane {
         self.supervisor_bell.call(&self.own, &self.peer);
     }
 
+    /// Whether no further call of this request shall be begun.
+    #[inline]
+    pub fn is_to_end(&self, sequence: u64) -> bool {
+        StopRequest::ends(&self.peer, sequence)
+    }
+
     /// Tells whether a call on this lane shall stop.
     pub fn stop_request(&self) -> StopRequest {
         StopRequest::new(self.peer.clone())
