@@ -262,6 +262,12 @@ impl Process {
             lane.retire(sequence);
             return lane.lane.pass(&running.frame);
         }
+        if lane.lane.is_to_end(sequence) {
+            lane.publish(&mut running, 0, ns);
+            let ended = Header { kind: response::ENDED, sequence, ..Header::default() };
+            lane.lane.respond(ended, &[]);
+            return lane.lane.pass(&running.frame);
+        }
         let (_, attempts_before) = request::split_extra(extra);
         ledger.begin(running.numbers[running.at], rest::now(), attempts_before);
         lane.running = Some(running);
