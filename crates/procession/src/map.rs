@@ -257,21 +257,19 @@ where
     let batch = Arc::new(Batch::new(code, terms, chunk));
     let mut feeder = Feeder::new(items);
     let mut results = Results::new();
+    let mut feeding = Feeding { pool, batch: &batch, is_done: false };
     loop {
         let has_room = || batch.uncut() < AHEAD_ITEMS && batch.uncut_bytes() < AHEAD_BYTES;
         while !feeder.is_done() && has_room() {
-            if let Err(error) = feeder.step(pool, &batch, usize::MAX) {
-                pool.abandon(&batch);
+            let fed = feeder.step(pool, &batch, usize::MAX);
+            results.drain(&batch);
+            if let Some(error) = fed.err().or_else(|| batch.given_up()) {
                 // The map has failed, and its caller knows.
                 batch.look_at_all();
                 return Err(error);
             }
-            results.drain(&batch);
-            if let Some(error) = batch.given_up() {
-                batch.look_at_all();
-                return Err(error);
-            }
         }
+        feeding.is_done = feeder.is_done();
         results.drain(&batch);
         if batch.is_done() {
             results.drain(&batch);
@@ -281,6 +279,22 @@ where
         // would ever come.
         if feeder.is_done() || !has_room() {
             pool.wait_until(&*batch, None);
+        }
+    }
+}
+
+/// A map that takes items from an iterator. If it does not come to their end, because one cannot be encoded
+/// or the iterator panics, what was pushed need not run.
+struct Feeding<'a> {
+    pool: &'a Pool,
+    batch: &'a Arc<Batch>,
+    is_done: bool,
+}
+
+impl Drop for Feeding<'_> {
+    fn drop(&mut self) {
+        if !self.is_done {
+            self.pool.abandon(self.batch);
         }
     }
 }
@@ -322,16 +336,12 @@ impl<R: Returned> MapLater<R> {
         let batch = Arc::new(Batch::new(code, terms, chunk));
         let mut feeder = Feeder::new(items);
         let mut refused = None;
-        while !feeder.is_done() {
-            if let Err(error) = feeder.step(pool, &batch, usize::MAX) {
-                pool.abandon(&batch);
-                refused = Some(pool.note(error));
-                break;
-            }
-            if batch.given_up().is_some() {
-                break;
-            }
+        let mut feeding = Feeding { pool, batch: &batch, is_done: false };
+        while !feeder.is_done() && refused.is_none() && batch.given_up().is_none() {
+            refused = feeder.step(pool, &batch, usize::MAX).err().map(|error| pool.note(error));
         }
+        feeding.is_done = refused.is_none();
+        drop(feeding);
         Self { batch, results: Some(Results::new()), refused }
     }
 

@@ -1,0 +1,216 @@
+//! Ends of pools, and calls around them: the same for processes, threads, and processes of threads.
+
+use procession::{AsyncResult, Event, Pool};
+use procession_testing::{Harness, Layout, layouts, wait_for};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::Duration;
+
+const LIMIT: Duration = Duration::from_secs(120);
+
+layouts! {
+    ends_follow_each_other_in_any_order
+    calls_after_the_end_say_which_it_was
+    results_outlive_their_pool
+    whoever_waits_is_woken_by_the_end
+    an_end_may_come_from_many_threads_at_once
+    an_iterator_that_panics_costs_its_own_call_alone
+}
+
+fn double(x: u64) -> u64 {
+    2 * x
+}
+
+/// Says that it has begun, then waits.
+fn hold(begun: Event, gate: Event) -> u64 {
+    begun.set();
+    gate.wait();
+    7
+}
+
+/// A task that has begun, and the gate that ends it.
+fn held(pool: &Pool) -> (AsyncResult<u64>, Event) {
+    let (begun, gate) = (Event::new().unwrap(), Event::new().unwrap());
+    let task = pool.apply_async(hold, (begun.clone(), gate.clone()));
+    begun.wait();
+    (task, gate)
+}
+
+fn ends_follow_each_other_in_any_order(layout: Layout) {
+    let _harness = Harness::start("ends in a row", LIMIT);
+    let pool = layout.pool(2);
+    assert!(pool.join().unwrap_err().to_string().contains("close"));
+    assert_eq!(pool.apply(double, (3,)).unwrap(), 6, "that was no end");
+    pool.close();
+    pool.close();
+    pool.join().unwrap();
+    pool.join().unwrap();
+    pool.terminate();
+    pool.join().unwrap();
+    pool.close();
+    pool.terminate();
+    drop(pool);
+    let pool = layout.pool(2);
+    pool.terminate();
+    pool.close();
+    pool.join().unwrap();
+    pool.join().unwrap();
+    assert_eq!(pool.stats().workers, 0);
+    drop(pool);
+    // Closed and not joined.
+    let pool = layout.pool(2);
+    let task = pool.apply_async(double, (4,));
+    pool.close();
+    drop(pool);
+    assert!(task.get().map_or_else(|error| error.is_terminated(), |value| value == 8));
+}
+
+fn calls_after_the_end_say_which_it_was(layout: Layout) {
+    let _harness = Harness::start("calls after the end", LIMIT);
+    for terminate in [false, true] {
+        let pool = layout.pool(1);
+        let before = pool.apply_async(double, (1,));
+        before.wait();
+        if terminate {
+            pool.terminate()
+        } else {
+            pool.close()
+        }
+        let says = |error: procession::Error| {
+            if terminate { error.is_terminated() } else { error.is_closed() }
+        };
+        let check = || {
+            assert!(says(pool.apply(double, (1,)).unwrap_err()));
+            let task = pool.apply_async(double, (1,));
+            assert!(task.ready() && task.successful() == Some(false));
+            assert!(!task.cancel() && !task.cancel_running());
+            assert!(says(task.get().unwrap_err()));
+            assert!(says(pool.map(double, 0..10_000).unwrap_err()));
+            assert!(says(pool.starmap(|x: u8, y: u8| x + y, [(1, 2)]).unwrap_err()));
+            let map = pool.map_async(double, 0..10_000);
+            map.wait();
+            assert_eq!(map.successful(), Some(false));
+            assert!(says(map.get().unwrap_err()));
+            assert!(says(pool.imap(double, 0..).next().unwrap().unwrap_err()));
+            assert!(says(pool.imap_unordered(double, 0..).next().unwrap().unwrap_err()));
+        };
+        check();
+        if !terminate {
+            pool.join().unwrap_err();
+        }
+        check();
+        assert_eq!(before.get().unwrap(), 2);
+    }
+}
+
+fn results_outlive_their_pool(layout: Layout) {
+    let _harness = Harness::start("results without a pool", LIMIT);
+    let pool = layout.pool(1);
+    let value = pool.apply_async(double, (1,));
+    let map = pool.map_async(double, 0..100);
+    let error = pool.apply_async(|| panic!("kept"), ());
+    let error: AsyncResult<()> = error;
+    error.wait();
+    pool.close();
+    assert!(pool.join().unwrap_err().is_panicked());
+    drop(pool);
+    assert!(value.ready() && !value.cancel());
+    assert_eq!(value.get().unwrap(), 2);
+    assert_eq!(map.get().unwrap().len(), 100);
+    assert_eq!(error.get().unwrap_err().panic_message(), Some("kept"));
+}
+
+fn whoever_waits_is_woken_by_the_end(layout: Layout) {
+    let _harness = Harness::start("waits that end", LIMIT);
+    let pool = layout.pool(1);
+    let (running, gate) = held(&pool);
+    let queued = pool.apply_async(double, (1,));
+    let map = pool.map_async(double, 0..1000);
+    std::thread::scope(|scope| {
+        let waiters = [
+            scope.spawn(|| assert!(queued.get().unwrap_err().is_terminated())),
+            scope.spawn(|| assert!(map.get().unwrap_err().is_terminated())),
+            scope.spawn(|| assert!(pool.imap(double, 0..).all(|item| item.is_err()))),
+            scope.spawn(|| assert!(pool.map(double, 0..1000).unwrap_err().is_terminated())),
+        ];
+        let end = scope.spawn(|| pool.terminate());
+        for waiter in waiters {
+            waiter.join().unwrap();
+        }
+        // A thread cannot be ended, and is waited for.
+        gate.set();
+        end.join().unwrap();
+    });
+    match running.get() {
+        Ok(value) => assert!(value == 7 && layout == Layout::Threads),
+        Err(error) => assert!(error.is_terminated() && layout != Layout::Threads),
+    }
+    pool.join().unwrap();
+}
+
+fn an_end_may_come_from_many_threads_at_once(layout: Layout) {
+    let _harness = Harness::start("many ends", LIMIT);
+    for round in 0..10 {
+        let pool = layout.pool(2);
+        let tasks: Vec<_> = (0..50).map(|x| pool.apply_async(double, (x,))).collect();
+        pool.close();
+        std::thread::scope(|scope| {
+            let joins: Vec<_> = (0..3).map(|_| scope.spawn(|| pool.join())).collect();
+            if round % 2 == 0 {
+                scope.spawn(|| pool.terminate());
+            }
+            for join in joins {
+                join.join().unwrap().unwrap();
+            }
+        });
+        for (x, task) in (0..).zip(tasks) {
+            match task.get() {
+                Ok(value) => assert_eq!(value, double(x)),
+                Err(error) => assert!(error.is_terminated() && round % 2 == 0, "{error}"),
+            }
+        }
+        assert_eq!(pool.stats().workers, 0);
+    }
+}
+
+/// What an iterator panics with.
+struct NoMore;
+
+/// Items until one that is none.
+fn broken_off(at: u64) -> impl Iterator<Item = u64> {
+    (0..).inspect(move |x| {
+        if *x >= at {
+            resume_unwind(Box::new(NoMore));
+        }
+    })
+}
+
+fn an_iterator_that_panics_costs_its_own_call_alone(layout: Layout) {
+    let _harness = Harness::start("iterators that panic", LIMIT);
+    let pool = layout.pool(1);
+    let panics = |call: &dyn Fn()| {
+        let payload = catch_unwind(AssertUnwindSafe(call)).unwrap_err();
+        assert!(payload.is::<NoMore>());
+    };
+    for at in [0, 1, 3, 100, 20_000] {
+        panics(&|| drop(pool.map(double, broken_off(at))));
+        panics(&|| drop(pool.map_async(double, broken_off(at))));
+        panics(&|| assert!(pool.imap(double, broken_off(at)).all(|item| item.is_ok())));
+        panics(&|| assert!(pool.imap_unordered(double, broken_off(at)).all(|item| item.is_ok())));
+        assert_eq!(pool.apply(double, (5,)).unwrap(), 10);
+    }
+    // What waits behind a task that runs is not run any more: nobody can ask for it.
+    let (running, gate) = held(&pool);
+    panics(&|| drop(pool.map_async(double, broken_off(5000))));
+    let all_over = || {
+        let stats = pool.stats();
+        stats.submitted == stats.succeeded + stats.failed + stats.dropped
+    };
+    let before = pool.stats();
+    gate.set();
+    running.get().unwrap();
+    wait_for("all to be over", LIMIT, || pool.apply(double, (1,)).is_ok() && all_over());
+    let after = pool.stats();
+    assert!(after.succeeded < before.succeeded + 1000, "{before:?}, {after:?}");
+    pool.close();
+    pool.join().unwrap();
+}
