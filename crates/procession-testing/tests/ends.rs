@@ -14,6 +14,7 @@ layouts! {
     whoever_waits_is_woken_by_the_end
     an_end_may_come_from_many_threads_at_once
     an_iterator_that_panics_costs_its_own_call_alone
+    what_a_lazy_map_had_handed_in_before_the_pool_was_closed_runs
 }
 
 fn double(x: u64) -> u64 {
@@ -212,5 +213,49 @@ fn an_iterator_that_panics_costs_its_own_call_alone(layout: Layout) {
     let after = pool.stats();
     assert!(after.succeeded < before.succeeded + 1000, "{before:?}, {after:?}");
     pool.close();
+    pool.join().unwrap();
+}
+
+fn what_a_lazy_map_had_handed_in_before_the_pool_was_closed_runs(layout: Layout) {
+    let _harness = Harness::start("lazy maps of pools that close", LIMIT);
+    let pool = layout.pool(1);
+    let (running, gate) = held(&pool);
+    let (second, more) = (Event::new().unwrap(), Event::new().unwrap());
+    let before = pool.stats().submitted;
+    std::thread::scope(|scope| {
+        let lazy = scope.spawn(|| {
+            let items = (0..).map(|x| {
+                if pool.stats().submitted > before {
+                    more.set();
+                }
+                (x, second.clone())
+            });
+            let lazy = pool.chunksize(1).imap(
+                |(x, second): (u64, Event)| {
+                    if x > 0 {
+                        second.wait();
+                    }
+                    x
+                },
+                items,
+            );
+            lazy.collect::<Vec<_>>()
+        });
+        wait_for("the first items", LIMIT, || pool.stats().submitted >= before + 4);
+        pool.close();
+        more.clear();
+        // The first item comes back, others are taken for it, and the second runs meanwhile.
+        gate.set();
+        more.wait();
+        second.set();
+        let outcomes = lazy.join().unwrap();
+        for (x, outcome) in outcomes.iter().enumerate().take(4) {
+            assert!(outcome.as_ref().is_ok_and(|y| *y == x as u64), "{x}: {outcome:?}");
+        }
+        let refused = outcomes.iter().skip_while(|outcome| outcome.is_ok());
+        assert!(refused.clone().count() > 0);
+        assert!(refused.flatten().count() == 0, "they are the last");
+    });
+    running.get().unwrap();
     pool.join().unwrap();
 }

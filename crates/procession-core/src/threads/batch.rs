@@ -287,19 +287,20 @@ where
         uncut
     }
 
-    /// Fails items that the pool has not taken.
+    /// Fails so many items that the pool has not taken, and refuses more. Those before them go on, unless
+    /// the pool has come to an end that fails what it has.
     fn refuse_items(&self, engine: &Engine, count: u64, error: &Error) {
-        if count == 0 {
-            return;
-        }
         let failure = Failure::of_many(error.clone(), count);
         engine.note(&failure);
         let wakers = {
             let mut inner = self.inner.lock();
-            let first = inner.pushed;
-            inner.pushed += count;
-            inner.next += count;
-            inner.deliver(vec![Delivery::Failed { first, count, failure }]);
+            inner.given_up.get_or_insert_with(|| error.clone());
+            inner.sealed = true;
+            if count > 0 {
+                let first = inner.pushed;
+                inner.pushed += count;
+                inner.deliver(vec![Delivery::Failed { first, count, failure }]);
+            }
             inner.wake()
         };
         engine.wake(wakers.into_iter().flatten());
@@ -308,11 +309,10 @@ where
     /// Pushes items and lets the threads know; `is_last` says that no more will come.
     ///
     /// # Errors
-    /// When the pool takes no more; the batch is given up then, and the items have failed with it.
+    /// When the pool takes no more; the items have failed then.
     fn push_items(self: Arc<Self>, engine: &Engine, items: Vec<A>, is_last: bool) -> Result<()> {
         let count = items.len() as u64;
         if let Err(error) = engine.enter(count) {
-            self.give_up(engine, &error);
             self.refuse_items(engine, count, &error);
             return Err(error);
         }

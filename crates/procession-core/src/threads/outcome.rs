@@ -45,7 +45,7 @@ pub trait Deliveries<A, R>: Goal {
     /// Pushes items and lets the threads know; `is_last` says that no more will come.
     ///
     /// # Errors
-    /// When the pool takes no more. They have failed then, as has what nobody has begun.
+    /// When the pool takes no more. They have failed then.
     fn push(self: Arc<Self>, pool: &Threads, items: Vec<A>, is_last: bool) -> Result<()>;
 
     /// Nobody wants the rest: what nobody has begun never runs.
