@@ -139,6 +139,10 @@ impl Pool {
             let mut inner = self.shared.lock();
             inner.stats.dropped += count;
             inner.owe_wake(waker);
+            // Who leads is no subscriber.
+            inner.settled = true;
+            self.shared.collect(&mut inner);
+            self.shared.tell_leader(&mut inner);
         } else {
             waker.into_iter().for_each(Waker::wake);
         }

@@ -15,6 +15,10 @@ impl World {
     /// All threads go on until they rest, and what must hold then is checked.
     pub(super) fn go_on(&mut self) {
         self.director.let_go_on();
+        for waiter in &self.waiters {
+            let is_gone = self.director.is_gone(waiter.seat);
+            assert!(is_gone || !waiter.goal.is_over(), "nobody woke who waits");
+        }
         let inner = self.shared.lock();
         for slot in &inner.slots {
             assert!(slot.protocol_error.is_none(), "accused: {:?}", slot.protocol_error);

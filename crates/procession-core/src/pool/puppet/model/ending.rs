@@ -34,11 +34,16 @@ impl World {
         loop {
             self.go_on();
             let is_over = last.iter().all(|number| self.director.is_gone(*number));
-            let waiting =
-                self.waiters.iter().copied().find(|number| !self.director.is_gone(*number));
+            let waiting = self
+                .waiters
+                .iter()
+                .map(|waiter| waiter.seat)
+                .find(|seat| !self.director.is_gone(*seat));
             if is_over && waiting.is_none() && self.director.is_gone(self.supervisor) {
                 break;
             }
+            let is_done = self.director.is_gone(self.supervisor);
+            assert!(!is_done || is_over, "the pool has ended, and nobody told who waits for that");
             let has_worked = self.work();
             let has_reaped = self
                 .reap(|process| if stubborn { process.is_killed() } else { process.is_to_end() });

@@ -168,6 +168,15 @@ fn a_task_is_not_passed_for_ever() {
     world.end_as(plot.ending);
 }
 
+/// The thread that collected for all that wait was not told.
+#[test]
+fn who_waits_for_a_map_hears_that_nobody_wants_the_rest_of_it() {
+    let map = Act::Map { count: 1, chunk: 0, terms: PLAIN, whole: true };
+    let wait = Act::Wait { which: 1, ms: None, whole: false };
+    let acts = vec![Act::Submit(PLAIN), map, wait, Act::GoOn, Act::Abandon(0), Act::GoOn];
+    play(&plot_of(1, acts, Ending::Join));
+}
+
 /// It had not answered for a while when what it was to run was cancelled, and then nobody sent it more.
 #[test]
 fn a_worker_whose_task_was_cancelled_gets_others() {

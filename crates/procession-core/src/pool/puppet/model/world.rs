@@ -4,7 +4,7 @@ use super::super::super::config::Config;
 use super::super::super::handle::Pool;
 use super::super::super::shared::Shared;
 use super::super::super::supervisor;
-use super::super::super::wait::Whole;
+use super::super::super::wait::{Waitable, Whole};
 use super::super::stage::outcomes_of;
 use super::ledger::{Answer, Came, Ledger};
 use super::player::{Process, Source, Troupe};
@@ -12,7 +12,7 @@ use super::plot::{Act, Plot};
 use crate::payload::Finished;
 use crate::rest;
 use crate::rest::turns::{Director, Play};
-use crate::task::{Batch, TaskCell, Terms};
+use crate::task::{Batch, Subscribers, TaskCell, Terms};
 use procession_os::own_thread;
 use procession_os::process::Exit;
 use std::sync::Arc;
@@ -47,12 +47,34 @@ pub(super) struct Map {
     is_whole: bool,
 }
 
+/// Somebody who waits.
+pub(super) struct Waiter {
+    pub(super) seat: usize,
+    /// For what.
+    pub(super) goal: Arc<dyn Waitable + Send + Sync>,
+}
+
+/// Every item of a map.
+struct Entire(Arc<Batch>);
+
+impl Waitable for Entire {
+    fn is_over(&self) -> bool {
+        Whole(&self.0).is_over()
+    }
+
+    fn subscribe(&self, change: &mut dyn FnMut(&mut Subscribers)) -> bool {
+        Whole(&self.0).subscribe(change)
+    }
+}
+
 /// Counts how often it was woken.
 #[derive(Debug, Default)]
 pub(super) struct Woken(pub(super) AtomicU32);
 
 impl Wake for Woken {
     fn wake(self: Arc<Self>) {
+        // Users' code takes its time, and others go on meanwhile.
+        rest::before_lock();
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -65,7 +87,7 @@ pub(super) struct World {
     pub(super) troupe: Troupe,
     pub(super) ledger: Ledger,
     pub(super) supervisor: usize,
-    pub(super) waiters: Vec<usize>,
+    pub(super) waiters: Vec<Waiter>,
     pub(super) threads: usize,
     ns: u64,
     pub(super) tasks: Vec<Task>,
@@ -340,38 +362,32 @@ impl World {
     }
 
     fn wait(&mut self, which: usize, ms: Option<u64>, whole: bool) {
-        self.waiters.retain(|number| !self.director.is_gone(*number));
+        self.waiters.retain(|waiter| !self.director.is_gone(waiter.seat));
         let count = self.tasks.len() + self.maps.len();
         if count == 0 || self.waiters.len() >= WAITERS_MAX {
             return;
         }
         let which = which % count;
-        let deadline = ms.map(|ms| rest::now() + Duration::from_millis(ms));
-        let is_in_time = move || deadline.is_none_or(|time| rest::now() < time);
-        let waiter = if let Some(task) = self.tasks.get(which) {
-            let cell = task.cell.clone();
-            self.enlist(move |pool| {
-                let is_over = pool.wait_until(&*cell, deadline);
-                assert!(!is_over || cell.is_done(), "a wait is over, and there is no outcome");
-                assert!(is_over || !is_in_time(), "a wait has ended early");
-            })
-        } else {
-            let map = &self.maps[which - self.tasks.len()];
-            // Who waits for more of a map that may grow feeds it first.
-            if !map.is_whole {
-                return;
+        let goal: Arc<dyn Waitable + Send + Sync> = match self.tasks.get(which) {
+            Some(task) => task.cell.clone(),
+            None => {
+                let map = &self.maps[which - self.tasks.len()];
+                // Who waits for more of a map that may grow feeds it first.
+                if !map.is_whole {
+                    return;
+                }
+                let batch = map.batch.clone();
+                if whole { Arc::new(Entire(batch)) } else { batch }
             }
-            let batch = map.batch.clone();
-            self.enlist(move |pool| {
-                let is_over = if whole {
-                    pool.wait_until(&Whole(&batch), deadline)
-                } else {
-                    pool.wait_until(&*batch, deadline)
-                };
-                assert!(is_over || !is_in_time(), "a wait has ended early");
-            })
         };
-        self.waiters.push(waiter);
+        let (awaited, deadline) =
+            (goal.clone(), ms.map(|ms| rest::now() + Duration::from_millis(ms)));
+        let seat = self.enlist(move |pool| {
+            let is_over = pool.wait_until(&*awaited, deadline);
+            let is_late = deadline.is_some_and(|time| rest::now() >= time);
+            assert!(is_over || is_late, "a wait has ended early");
+        });
+        self.waiters.push(Waiter { seat, goal });
     }
 
     fn poll(&mut self, which: usize) {
