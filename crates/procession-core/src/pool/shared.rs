@@ -69,14 +69,15 @@ pub(super) struct Locked<'a> {
 }
 
 impl Locked<'_> {
-    /// Gives the lock up until `condition` is notified or the deadline passes; `true` when it
-    /// passed.
+    /// Gives the lock up until `condition` is notified or the deadline passes; `true` when it passed. If
+    /// wakers were due it returns when they are woken: the condition may have been notified meanwhile.
     pub(super) fn wait_until(&mut self, condition: &Condition, deadline: Instant) -> bool {
         let guard = self.guard.as_mut().expect("held until dropped");
-        while !guard.due_wakers.is_empty() {
+        if !guard.due_wakers.is_empty() {
             let wakers = std::mem::take(&mut guard.due_wakers);
             let panics = MutexGuard::unlocked(guard, || wake_all(wakers));
             panics.into_iter().for_each(|panic| guard.note_panic(panic));
+            return false;
         }
         condition.wait_until(guard, deadline)
     }

@@ -13,27 +13,19 @@ impl World {
     /// Brings the play to its end.
     pub(super) fn end_as(mut self, ending: Ending) {
         self.make_whole();
-        let mut last = Vec::new();
-        if ending != (Ending::Terminate { stubborn: true })
-            && ending != (Ending::Terminate { stubborn: false })
-        {
-            self.pool.close();
-            self.ledger.is_closed = true;
-            last.push(self.enlist(|pool| {
-                // Its error is that of a task, or that it was terminated.
-                let _ = pool.join();
-            }));
+        if !matches!(ending, Ending::Terminate { .. }) {
+            self.join();
         }
         if ending != Ending::Join {
             self.director.let_go_on();
-            self.ledger.is_terminated = true;
-            last.push(self.enlist(|pool| pool.terminate()));
+            self.terminate();
         }
         let stubborn = ending == Ending::Terminate { stubborn: true };
         let begun = rest::now();
         loop {
             self.go_on();
-            let is_over = last.iter().all(|number| self.director.is_gone(*number));
+            let mut last = self.joining.iter().chain(&self.terminating);
+            let is_over = last.all(|seat| self.director.is_gone(*seat));
             let waiting = self
                 .waiters
                 .iter()

@@ -44,7 +44,7 @@ struct Entry {
     is_dropped: bool,
     /// Something comes of it, but nobody sees it.
     is_forgotten: bool,
-    /// It was handed in when the pool took nothing more.
+    /// It was handed in when the pool was closed.
     is_refused: bool,
     /// The pool counts it.
     is_counted: bool,
@@ -80,7 +80,7 @@ impl Ledger {
     /// Notes tasks that are handed in; gives the first one's number.
     pub(super) fn hand_in(&mut self, count: u64, terms: Terms) -> u64 {
         let first = self.entries.last_key_value().map_or(1, |(last, _)| last + 1);
-        let is_refused = self.is_closed || self.is_terminated;
+        let is_refused = self.is_closed;
         for number in first..first + count {
             let entry = Entry { terms, is_refused, ..Entry::default() };
             self.entries.insert(number, entry);
@@ -166,7 +166,7 @@ impl Ledger {
         self.totals.dropped += 1;
     }
 
-    /// Whether it was handed in when the pool took nothing more.
+    /// Whether it was handed in when the pool was closed.
     pub(super) fn is_refused(&self, number: u64) -> bool {
         self.entries[&number].is_refused
     }

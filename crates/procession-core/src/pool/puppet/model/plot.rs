@@ -73,6 +73,10 @@ pub(super) enum Act {
     /// All threads go on until they rest.
     GoOn,
     Close,
+    /// A thread joins the pool, which is closed for that.
+    Join,
+    /// A thread terminates the pool.
+    Terminate,
 }
 
 /// How a play ends, whatever is left to do.
@@ -129,7 +133,7 @@ fn act() -> impl Strategy<Value = Act> {
         3 => Just(Act::Look),
         5 => prop_oneof![1..8_u64, 40..90_u64, 400..4000_u64].prop_map(Act::PassTime),
         8 => Just(Act::GoOn),
-        1 => Just(Act::Close),
+        1 => prop_oneof![3 => Just(Act::Close), 2 => Just(Act::Join), 1 => Just(Act::Terminate)],
     ]
 }
 

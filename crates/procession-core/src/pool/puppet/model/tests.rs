@@ -199,3 +199,21 @@ fn a_worker_whose_task_was_cancelled_gets_others() {
     ];
     play(&Plot { threads: 2, ..plot_of(2, acts, Ending::Join) });
 }
+
+/// The last worker's end was told while wakers were woken, and waited for afterwards.
+#[test]
+fn who_terminates_hears_of_the_last_end_while_it_wakes_others() {
+    for seed in 0..100 {
+        let acts = vec![
+            Act::GoOn,
+            Act::Submit(PLAIN),
+            Act::Poll(0),
+            Act::Die(0),
+            Act::Terminate,
+            Act::Collect,
+            Act::Collect,
+        ];
+        let ending = Ending::Terminate { stubborn: false };
+        play(&Plot { seed, unrest: 255, ..plot_of(1, acts, ending) });
+    }
+}

@@ -88,6 +88,9 @@ pub(super) struct World {
     pub(super) ledger: Ledger,
     pub(super) supervisor: usize,
     pub(super) waiters: Vec<Waiter>,
+    /// Who joins the pool, and who terminates it.
+    pub(super) joining: Option<usize>,
+    pub(super) terminating: Option<usize>,
     pub(super) threads: usize,
     ns: u64,
     pub(super) tasks: Vec<Task>,
@@ -125,6 +128,8 @@ impl World {
             ledger: Ledger::default(),
             supervisor,
             waiters: Vec::new(),
+            joining: None,
+            terminating: None,
             threads: plot.threads,
             ns: plot.ns,
             tasks: Vec::new(),
@@ -207,10 +212,9 @@ impl World {
             Act::Look => self.look(),
             Act::PassTime(ms) => self.pass_time(Duration::from_millis(ms)),
             Act::GoOn => self.go_on(),
-            Act::Close => {
-                self.pool.close();
-                self.ledger.is_closed = true;
-            }
+            Act::Close => self.close(),
+            Act::Join => self.join(),
+            Act::Terminate => self.terminate(),
             Act::Feed { .. }
             | Act::Die(_)
             | Act::Unfit(_)
@@ -218,6 +222,28 @@ impl World {
             | Act::Forget(_)
             | Act::Poll(_)
             | Act::StopPolling(_) => {}
+        }
+    }
+
+    fn close(&mut self) {
+        self.pool.close();
+        self.ledger.is_closed = true;
+    }
+
+    /// A thread joins the pool, once.
+    pub(super) fn join(&mut self) {
+        self.close();
+        if self.joining.is_none() {
+            // Its error is that of a task, or that the pool was terminated.
+            self.joining = Some(self.enlist(|pool| drop(pool.join())));
+        }
+    }
+
+    /// A thread terminates the pool, once.
+    pub(super) fn terminate(&mut self) {
+        self.ledger.is_terminated = true;
+        if self.terminating.is_none() {
+            self.terminating = Some(self.enlist(Pool::terminate));
         }
     }
 
