@@ -311,6 +311,7 @@ impl Shared {
 
     /// Sends what waits, as far as windows allow, then evens out.
     pub(super) fn dispatch(&self, inner: &mut Inner) {
+        inner.has_pinned = false;
         self.forget_given_up(inner);
         inner.slots.iter_mut().for_each(|slot| slot.channel_is_full = false);
         loop {

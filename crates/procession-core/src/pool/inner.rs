@@ -81,6 +81,8 @@ pub(super) struct Inner {
     pub(super) stalls_look: Option<Duration>,
     /// How soon the supervisor looks again whether tasks have had their time; `None` if it does not.
     pub(super) limits_look: Option<Duration>,
+    /// Requests were taken back from behind a call, and were not sent elsewhere yet.
+    pub(super) has_pinned: bool,
     /// The supervisor's thread has nothing more to do.
     pub(super) supervisor_done: bool,
     /// Wakers to be woken once the lock is given up.
@@ -112,6 +114,7 @@ impl Inner {
             clock: 0,
             stalls_look: None,
             limits_look: None,
+            has_pinned: false,
             supervisor_done: false,
             due_wakers: Vec::new(),
             failures: Failures::default(),

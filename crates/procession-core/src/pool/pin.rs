@@ -17,6 +17,7 @@ impl Shared {
     pub(super) fn pin(&self, inner: &mut Inner, place: usize, sequence: u64) -> bool {
         while let Some(behind) = inner.slots[place].take_back_behind(sequence) {
             inner.stats.taken_back += 1;
+            inner.has_pinned = true;
             // The last is taken back first.
             inner.injector.push_front(Work::Request(behind));
         }

@@ -35,6 +35,10 @@ pub(super) fn run(shared: &Arc<Shared>, own: &mut OwnThread) {
             }
             fill_places(shared, &mut inner);
             let limits = shared.check_limits(&mut inner);
+            if inner.has_pinned {
+                shared.collect(&mut inner);
+                shared.tell_leader(&mut inner);
+            }
             let mut timeout = next_deadline(&inner).into_iter().chain(limits).min();
             if inner.stalls_look.is_some_and(|look| rest::now() >= checked + look) {
                 checked = rest::now();
