@@ -9,7 +9,7 @@ use std::fmt;
 const FRESH_BYTES: usize = 32;
 
 /// A secret that several processes know.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct AuthKey(Vec<u8>);
 
 impl AuthKey {

@@ -12,4 +12,5 @@ mod run;
 
 pub use current::{CurrentTask, current_task};
 pub(crate) use current::{as_thread_item, as_thread_task};
+pub use panic_hook::catch as catch_panic;
 pub(crate) use run::run;

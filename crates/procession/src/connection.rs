@@ -4,6 +4,8 @@ mod auth;
 mod frames;
 mod listener;
 
+pub(crate) use frames::Frames as Dialled;
+pub(crate) use listener::dial;
 pub use listener::{Address, Client, Listener};
 
 use crate::codec;

@@ -38,13 +38,17 @@
 use crate::args::Args;
 use crate::codec::{self, CodecError};
 use crate::forked;
+use crate::manager::Method;
+use crate::queue::Item;
 use crate::target::{Returned, Target, assert_zero_sized};
+use parking_lot::RwLock;
 use procession_core::face::{CallError, Calls, Code, Face};
 use procession_core::payload::{Input, Output};
 use procession_core::{Error, Result};
 use procession_os::image;
-use std::any::type_name;
+use std::any::{Any, type_name};
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 /// What every code reference leads to: decodes arguments, calls, encodes results.
 type Entry = fn(Work<'_, '_, '_>) -> std::result::Result<(), CodecError>;
@@ -57,7 +61,16 @@ enum Work<'a, 'i, 'o> {
     Each(&'a mut dyn Calls<'o>),
     /// None: only to tell the function's name.
     Name(&'a mut &'static str),
+    /// One that makes an object.
+    Make(&'a mut Input<'i>, &'a mut Option<Arc<dyn Object>>),
+    /// One on an object.
+    Method(&'a dyn Object, &'a mut Input<'i>, &'a mut Output<'o>),
 }
+
+/// An object of a manager.
+pub(crate) trait Object: Any + Send + Sync {}
+
+impl<T: Send + Sync + 'static> Object for RwLock<T> {}
 
 /// Runs the functions of this program's image.
 #[derive(Debug)]
@@ -119,6 +132,62 @@ pub(crate) fn code_of_forked() -> Result<Code> {
     code_of_entry(run_forked, "a closure")
 }
 
+/// The code reference of a call of `F` with `A` that makes an object.
+///
+/// # Errors
+/// As [`code_of`].
+pub(crate) fn code_of_maker<F, A>() -> Result<Code>
+where
+    F: Target<A>,
+    F::Output: Send + Sync + 'static,
+    A: Args,
+{
+    const { assert_zero_sized::<F>() }
+    code_of_entry(run_maker::<F, A>, type_name::<F>())
+}
+
+/// The code reference of a call of `M` with `A` on an object that is a `T`.
+///
+/// # Errors
+/// As [`code_of`].
+pub(crate) fn code_of_method<M, T, A, By>() -> Result<Code>
+where
+    M: Method<T, A, By>,
+    M::Output: Item,
+    T: Send + Sync + 'static,
+    A: Args,
+    By: 'static,
+{
+    const { assert_zero_sized::<M>() }
+    code_of_entry(run_method::<M, T, A, By>, type_name::<M>())
+}
+
+/// Makes an object by the function that a code reference stands for.
+///
+/// # Errors
+/// When it stands for none that makes objects, or its arguments cannot be decoded.
+pub(crate) fn make(
+    code: Code,
+    input: &mut Input<'_>,
+) -> std::result::Result<Arc<dyn Object>, CodecError> {
+    let mut made = None;
+    resolve(code)?(Work::Make(input, &mut made))?;
+    made.ok_or_else(CodecError::unknown_function)
+}
+
+/// Calls the method that a code reference stands for on an object.
+///
+/// # Errors
+/// When it stands for none of such objects, or arguments or result cannot be decoded or encoded.
+pub(crate) fn call_method(
+    code: Code,
+    object: &dyn Object,
+    input: &mut Input<'_>,
+    output: &mut Output<'_>,
+) -> std::result::Result<(), CodecError> {
+    resolve(code)?(Work::Method(object, input, output))
+}
+
 fn code_of_entry(entry: Entry, name: &str) -> Result<Code> {
     let address = entry as usize;
     if !image::contains(address) {
@@ -173,14 +242,48 @@ where
             *name = type_name::<F>();
             Ok(())
         }
+        Work::Make(..) | Work::Method(..) => Err(CodecError::unknown_function()),
     }
+}
+
+/// Makes the one object that some work asks for.
+fn run_maker<F, A>(work: Work<'_, '_, '_>) -> std::result::Result<(), CodecError>
+where
+    F: Target<A>,
+    F::Output: Send + Sync + 'static,
+    A: Args,
+{
+    let Work::Make(input, made) = work else { return Err(CodecError::unknown_function()) };
+    let args = A::decode(input)?;
+    codec::finish::<A>(input)?;
+    *made = Some(Arc::new(RwLock::new(summon::<F>().call(args))));
+    Ok(())
+}
+
+/// Makes the one call on an object that some work asks for.
+fn run_method<M, T, A, By>(work: Work<'_, '_, '_>) -> std::result::Result<(), CodecError>
+where
+    M: Method<T, A, By>,
+    M::Output: Item,
+    T: Send + Sync + 'static,
+    A: Args,
+    By: 'static,
+{
+    let Work::Method(object, input, output) = work else {
+        return Err(CodecError::unknown_function());
+    };
+    let object: &dyn Any = object;
+    let object = object.downcast_ref::<RwLock<T>>().ok_or_else(CodecError::unknown_function)?;
+    let args = A::decode(input)?;
+    codec::finish::<A>(input)?;
+    codec::encode_result(&summon::<M>().call_on(object, args), output)
 }
 
 /// Makes the one call that a forked child is for.
 fn run_forked(work: Work<'_, '_, '_>) -> std::result::Result<(), CodecError> {
     match work {
         Work::One(_, output) => forked::run_next(output),
-        Work::Each(_) => Err(CodecError::unknown_function()),
+        Work::Each(_) | Work::Make(..) | Work::Method(..) => Err(CodecError::unknown_function()),
         Work::Name(name) => {
             *name = "a closure";
             Ok(())

@@ -44,6 +44,7 @@ mod entry;
 mod fork_guard;
 mod forked;
 mod imap;
+mod manager;
 mod map;
 mod plain;
 mod pool;
@@ -69,6 +70,7 @@ pub use connection::{
 };
 pub use fork_guard::allow_fork_with_threads;
 pub use imap::{Imap, ImapUnordered};
+pub use manager::{ByMut, ByRef, DictProxy, ListProxy, Manager, Method, Namespace, Proxy};
 pub use plain::Plain;
 pub use pool::Pool;
 pub use process::Process;

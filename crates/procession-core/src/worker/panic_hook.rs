@@ -75,7 +75,10 @@ pub(crate) fn install_beside_the_users() {
 }
 
 /// Runs user code and turns its panic into a report. May be nested.
-pub(crate) fn catch<R>(run: impl FnOnce() -> R) -> Result<R, PanicReport> {
+///
+/// # Errors
+/// The report, if it panicked.
+pub fn catch<R>(run: impl FnOnce() -> R) -> Result<R, PanicReport> {
     let outer = STATE.replace(State::Running);
     // What the code leaves half-changed is the user's own state, as with a thread that panics.
     let result = catch_unwind(AssertUnwindSafe(run));

@@ -14,7 +14,7 @@ const STEP_BYTES: usize = 16 << 20;
 
 /// One end of a stream.
 #[derive(Debug)]
-pub(super) struct Frames {
+pub(crate) struct Frames {
     stream: Stream,
     /// Held by who sends, for one item; what it sends, if that is small.
     sending: Mutex<Vec<u8>>,
@@ -36,7 +36,7 @@ impl Frames {
         Self { stream, sending: Mutex::default(), receiving: Mutex::default() }
     }
 
-    pub(super) fn send(&self, item: &[u8]) -> io::Result<Put> {
+    pub(crate) fn send(&self, item: &[u8]) -> io::Result<Put> {
         let length = (item.len() as u64).to_le_bytes();
         let mut whole = self.sending.lock();
         let mut stream = &self.stream;
@@ -59,7 +59,7 @@ impl Frames {
         }
     }
 
-    pub(super) fn recv(&self, item: &mut Vec<u8>, timeout: Option<Duration>) -> io::Result<Got> {
+    pub(crate) fn recv(&self, item: &mut Vec<u8>, timeout: Option<Duration>) -> io::Result<Got> {
         let mut partial = self.receiving.lock();
         let got = self.read(&mut partial, timeout)?;
         if got == Got::Item {

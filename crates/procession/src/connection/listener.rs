@@ -32,6 +32,14 @@ impl Address {
         Self(Place::Local(name.into()))
     }
 
+    /// The name, if it is one within the machine.
+    pub(crate) fn local_name(&self) -> Option<&str> {
+        match &self.0 {
+            Place::Local(name) => Some(name),
+            Place::Network(_) => None,
+        }
+    }
+
     /// A name within the machine that nobody else has.
     fn fresh() -> Result<Self> {
         static MADE: AtomicU64 = AtomicU64::new(0);
@@ -128,10 +136,13 @@ impl Listener {
     /// When the one that came has another key, does not say who it is within five seconds, or has gone
     /// already: the next call waits for the next one. When the system is out of descriptors.
     pub fn accept<S: Item, R: Item>(&self) -> Result<Connection<S, R>> {
-        let failed = |source| Error::system("cannot take in who connects", source);
-        let stream = self.listener.accept().map_err(failed)?;
-        auth::admit(&stream, &self.key).map_err(failed)?;
-        Ok(Connection::over(Frames::new(stream)))
+        self.accept_unproved()?.prove().map(Connection::over)
+    }
+
+    /// Waits for the next one that connects.
+    pub(crate) fn accept_unproved(&self) -> Result<Unproved> {
+        let stream = self.listener.accept().map_err(cannot_admit)?;
+        Ok(Unproved(stream, self.key.clone()))
     }
 }
 
@@ -156,9 +167,32 @@ impl Client {
         address: &Address,
         key: &AuthKey,
     ) -> Result<Connection<S, R>> {
-        let failed = |source| Error::system(format!("cannot connect to {address}"), source);
-        let stream = Stream::connect(&address.0).map_err(failed)?;
-        auth::introduce(&stream, key).map_err(failed)?;
-        Ok(Connection::over(Frames::new(stream)))
+        dial(address, key).map(Connection::over)
     }
+}
+
+/// Connects to the listener at this address.
+///
+/// # Errors
+/// When nobody listens there, or it has another key.
+pub(crate) fn dial(address: &Address, key: &AuthKey) -> Result<Frames> {
+    let failed = |source| Error::system(format!("cannot connect to {address}"), source);
+    let stream = Stream::connect(&address.0).map_err(failed)?;
+    auth::introduce(&stream, key).map_err(failed)?;
+    Ok(Frames::new(stream))
+}
+
+/// One that has connected, and has proved nothing yet.
+pub(crate) struct Unproved(Stream, AuthKey);
+
+impl Unproved {
+    /// Makes sure that it has the key.
+    pub(crate) fn prove(self) -> Result<Frames> {
+        auth::admit(&self.0, &self.1).map_err(cannot_admit)?;
+        Ok(Frames::new(self.0))
+    }
+}
+
+fn cannot_admit(source: io::Error) -> Error {
+    Error::system("cannot take in who connects", source)
 }
