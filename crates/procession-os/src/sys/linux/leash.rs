@@ -1,7 +1,8 @@
 //! A pipe that nobody writes to, whose end is signalled to its reader by SIGKILL.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -31,17 +32,20 @@ pub(crate) fn lend(handle: &OwnedFd) -> BorrowedFd<'_> {
 }
 
 pub(crate) fn wear(leash: OwnedFd) -> io::Result<bool> {
+    // Until this process ends, and if it cannot be worn as well: something else in this process may have
+    // closed what is not its own, and have the number by now.
+    let worn = ManuallyDrop::new(leash);
     let own = std::process::id().cast_signed();
-    // SAFETY: the descriptor is open, and the call takes a process id: that of this process.
-    result_of(unsafe { libc::fcntl(leash.as_raw_fd(), libc::F_SETOWN, own) })?;
-    // SAFETY: the descriptor is open, and the call takes a signal's number. Nobody writes to the
+    // SAFETY: the call takes a descriptor, which it checks, and a process id: that of this process.
+    result_of(unsafe { libc::fcntl(worn.as_raw_fd(), libc::F_SETOWN, own) })?;
+    // SAFETY: the call takes a descriptor, which it checks, and a signal's number. Nobody writes to the
     // pipe, so the one event that there is to signal is its end.
-    result_of(unsafe { libc::fcntl(leash.as_raw_fd(), F_SETSIG, libc::SIGKILL) })?;
-    fcntl_setfl(&leash, fcntl_getfl(&leash)?.union(OFlags::from_bits_retain(ASYNC)))?;
+    result_of(unsafe { libc::fcntl(worn.as_raw_fd(), F_SETSIG, libc::SIGKILL) })?;
+    fcntl_setfl(&*worn, fcntl_getfl(&*worn)?.union(OFlags::from_bits_retain(ASYNC)))?;
     // An end that came before is not signalled.
-    let mut polled = [PollFd::new(&leash, PollFlags::IN)];
+    let mut polled = [PollFd::new(&*worn, PollFlags::IN)];
     let has_ended = retry_on_intr(|| poll(&mut polled, Some(&Timespec::default())))? > 0;
-    let before = WORN.swap(leash.into_raw_fd(), Ordering::Relaxed);
+    let before = WORN.swap(worn.as_raw_fd(), Ordering::Relaxed);
     debug_assert_eq!(before, NONE, "one leash is enough");
     Ok(!has_ended)
 }
