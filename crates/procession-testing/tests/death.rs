@@ -1,6 +1,6 @@
 //! Workers that are killed at random, and the deaths of whole programs.
 
-use procession::{Pool, Process, StartMethod};
+use procession::{Event, Pool, Process, StartMethod};
 use procession_testing::{Harness, Random, children_of, is_alive, send, state_of, trace, wait_for};
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -123,7 +123,14 @@ fn start_tracer(pid: u32) -> Option<Process<String>> {
 fn who_dies_under_a_tracer_is_lost_all_the_same() {
     let _harness = Harness::start("the dead under a tracer", LIMIT);
     let pool = Pool::builder().processes(2).start_method(StartMethod::Spawn).build().unwrap();
-    let tasks = [(), ()].map(|()| pool.apply_async(sleep_for_ever, ()));
+    let begun = [(), ()].map(|()| Event::new().unwrap());
+    let begin = |begun: Event| {
+        begun.set();
+        sleep_for_ever()
+    };
+    let tasks = [0, 1].map(|index: usize| pool.apply_async(begin, (begun[index].clone(),)));
+    // Each worker runs one: whoever dies loses it.
+    begun.iter().for_each(Event::wait);
     let pid = pool.worker_pids()[0];
     let Some(tracer) = start_tracer(pid) else { return };
     assert!(send(pid as i32, libc::SIGKILL));
