@@ -166,6 +166,35 @@ fn before_hello(case: &Case) -> Fate {
     }
 }
 
+impl Declared {
+    /// How many tasks are counted as failed, lost and timed out. What the parent cannot decode was a value
+    /// where it was made.
+    pub(crate) fn counts(&self, case: &Case) -> [u64; 3] {
+        let Case { fault, moment, .. } = *case;
+        // The program sleeps in `join` when nothing else is left.
+        let has_neighbour = moment != Moment::Join;
+        let fates = [self.call, if has_neighbour { self.neighbour } else { Fate::Value }];
+        let count = |is: fn(&Fate) -> bool| fates.iter().filter(|fate| is(fate)).count() as u64;
+        let undecoded = u64::from(fault == Fault::DecodeResult);
+        [
+            count(|fate| *fate != Fate::Value) - undecoded,
+            count(|fate| matches!(fate, Fate::Lost(_))),
+            count(|fate| *fate == Fate::TimedOut),
+        ]
+    }
+}
+
+impl Fate {
+    /// How many workers may take the place of those that did not start, before the pool is broken: of two
+    /// that start at once and by themselves fail, no more than two; twelve may be killed.
+    pub(crate) fn failed_starts_max(self) -> u64 {
+        match self {
+            Self::Broken(Cause::End(End::Signal(_) | End::Starved)) => 11,
+            _ => 2,
+        }
+    }
+}
+
 impl End {
     fn is_of(self, error: &Error) -> bool {
         match self {
@@ -182,7 +211,10 @@ impl Fate {
     /// Whether this error is as declared; those that ran on one of these processes name it.
     pub(crate) fn is(self, error: &Error, pids: &[u32]) -> bool {
         let text = error.to_string();
-        let is_theirs = error.pid().is_some_and(|pid| pids.contains(&pid));
+        // They are the first in their places.
+        let is_first =
+            error.worker().is_some_and(|(index, generation)| index < 2 && generation == 1);
+        let is_theirs = is_first && error.pid().is_some_and(|pid| pids.contains(&pid));
         match self {
             Self::Value => false,
             Self::Lost(end) => {
@@ -206,7 +238,10 @@ impl Fate {
 impl Cause {
     fn is_of(self, error: &Error, text: &str) -> bool {
         match self {
-            Self::End(end) => end.is_of(error),
+            // The evidence is that of a process; a template is no worker.
+            Self::End(end) => {
+                end.is_of(error) && (error.pid().is_some() || text.contains("template"))
+            }
             Self::Panic(words) => {
                 error.is_panicked() && error.panic_message().is_some_and(|it| it.contains(words))
             }

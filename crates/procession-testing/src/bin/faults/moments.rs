@@ -143,7 +143,7 @@ impl Scene<'_> {
         let error = pool.map(|x: u8| x, 0..9).expect_err("the pool is broken");
         assert!(fate.is(&error, &[]), "map: {error}");
         let stats = pool.stats();
-        assert!(stats.respawns < 12, "an endless respawn: {stats:?}");
+        assert!(stats.respawns <= fate.failed_starts_max(), "{fate:?} declared: {stats:?}");
         pool.close();
         let error = pool.join().expect_err("the pool is broken");
         assert!(fate.is(&error, &[]), "join: {error}");
@@ -169,6 +169,7 @@ impl Scene<'_> {
         check_all(before);
         check_all(after);
         self.end_of_neighbour(neighbour, &pids);
+        self.check_counts(&pool);
         self.check_places(&pool, &pids);
         self.finish(pool);
     }
@@ -216,6 +217,7 @@ impl Scene<'_> {
             check(fate, result, number, &pids);
         }
         self.end_of_neighbour(neighbour, &pids);
+        self.check_counts(&pool);
         self.check_places(&pool, &pids);
         self.finish(pool);
     }
@@ -269,11 +271,24 @@ impl Scene<'_> {
             (fate, joined) => {
                 let error = joined.expect_err("somebody must hear of it");
                 assert!(fate.is(&error, &pids), "join: {error}");
+                assert_eq!(error.failure_count(), 1, "join: {error}");
             }
         }
         check(self.declared.call, call.get(), STRUCK, &pids);
         check_all(unread);
+        self.check_counts(&pool);
+        pool.join().expect("everybody has been told by now");
         self.check_respawns(&pool);
+    }
+
+    /// What has failed is counted as what it was, and all that was handed in has ended.
+    fn check_counts(&self, pool: &Pool) {
+        let stats = pool.stats();
+        let counted = [stats.failed, stats.lost, stats.timed_out];
+        let declared = self.declared.counts(self.case);
+        assert_eq!(counted, declared, "failed, lost and timed out: {stats:?}");
+        assert_eq!(stats.submitted, stats.succeeded + stats.failed, "{stats:?}");
+        assert_eq!([stats.retried, stats.cancelled, stats.dropped], [0, 0, 0], "{stats:?}");
     }
 
     fn check_respawns(&self, pool: &Pool) {
