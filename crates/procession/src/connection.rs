@@ -206,7 +206,8 @@ impl<S: Item, R: Item> Connection<S, R> {
         decoded
     }
 
-    /// Sends an item. Waits only when the pipe's memory is full.
+    /// Sends an item. Waits only when the pipe's memory is full; woken when it has room again, or nobody has
+    /// the other end any more.
     ///
     /// # Errors
     /// [`Error::is_closed`] when nobody has the other end any more; [`Error::is_codec`] when the item cannot
@@ -260,7 +261,7 @@ impl<S: Item, R: Item> Connection<S, R> {
     }
 
     /// Waits until there is an item to receive, for at most so long; whether there is one, or the other end
-    /// is gone: then [`recv`](Self::recv) does not wait, unless somebody else is faster.
+    /// is gone: then [`recv`](Self::recv) does not wait, unless somebody else is faster. Woken by either.
     ///
     /// # Errors
     /// When this process cannot take part.

@@ -7,6 +7,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
 /// The results of [`imap`](crate::Pool::imap), in the order of the items.
+///
+/// `next` takes items from the iterator, then waits for the next result, woken by that: each item that was
+/// taken has a result or an error, also when its worker dies or the pool ends. No more are taken once the
+/// pool takes none.
 #[must_use = "the iterator feeds the workers as its results are taken"]
 pub struct Imap<I: Iterator, R> {
     stream: Stream<I, R>,
@@ -53,6 +57,9 @@ impl<I: Iterator, R> Iterator for Imap<I, R> {
 }
 
 /// The results of [`imap_unordered`](crate::Pool::imap_unordered), as they come.
+///
+/// `next` takes items from the iterator, then waits for a result, woken by the first that comes: as
+/// [`Imap`], but for the order.
 #[must_use = "the iterator feeds the workers as its results are taken"]
 pub struct ImapUnordered<I: Iterator, R> {
     stream: Stream<I, R>,

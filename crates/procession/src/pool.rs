@@ -83,7 +83,8 @@ impl Pool {
         PoolBuilder::new()
     }
 
-    /// Calls a function in a worker and waits for what it returns.
+    /// Calls a function in a worker and waits for what it returns. Woken by the outcome, whatever it is:
+    /// every task has one, also when its worker dies or the pool ends.
     ///
     /// # Errors
     /// Whatever became of the task instead of a value.
@@ -109,7 +110,8 @@ impl Pool {
         self.calls().apply_async(function, args)
     }
 
-    /// Calls a function on every item, in the workers, and waits for the results, in order.
+    /// Calls a function on every item, in the workers, and waits for the results, in order. Woken as they
+    /// come; each item has an outcome, also when its worker dies or the pool ends.
     ///
     /// Items travel in chunks sized by the measured time of an item; see
     /// [`chunksize`](Self::chunksize) to fix that size. As in Python, everything is run even if an
@@ -278,7 +280,8 @@ impl Pool {
     }
 
     /// Ends the pool at once. Unfinished tasks fail with [`Error::is_terminated`](crate::Error::is_terminated); the workers get
-    /// SIGTERM and, after a grace period, SIGKILL. They are gone when this returns. If they are
+    /// SIGTERM and, after a grace period, SIGKILL. They are gone when this returns: it waits for their ends, and
+    /// is woken by the last of them or when twelve seconds have passed. If they are
     /// threads, what runs is waited for: see [`ThreadPool::terminate`].
     pub fn terminate(&self) {
         match &self.layout {

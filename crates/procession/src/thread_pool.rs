@@ -98,7 +98,8 @@ impl ThreadPool {
         &self.owner.0
     }
 
-    /// Calls a function on a thread of the pool and waits for what it returns.
+    /// Calls a function on a thread of the pool and waits for what it returns. Woken by the outcome. A
+    /// thread of the pool does not wait for what nobody has begun, but runs it.
     ///
     /// # Errors
     /// Whatever became of the task instead of a value.
@@ -125,7 +126,8 @@ impl ThreadPool {
         }
     }
 
-    /// Calls a function on every item, on the threads, and waits for the results, in order.
+    /// Calls a function on every item, on the threads, and waits for the results, in order. Woken by the
+    /// last outcome. A thread of the pool runs what nobody has begun, and waits for the rest.
     ///
     /// Chunks are sized by the measured time of an item, and a thread shares what is left of its
     /// chunk with one that has nothing to do; see [`chunksize`](Self::chunksize) to fix their size.

@@ -129,7 +129,7 @@ impl Listener {
         place.map(Address).map_err(|source| Error::system("cannot tell the address", source))
     }
 
-    /// Waits for the next one that connects, and makes sure that it has the key. What is sent and received
+    /// Waits for the next one that connects, woken by that, and makes sure that it has the key. What is sent and received
     /// over the connection is for both sides to know: something else cannot be decoded.
     ///
     /// # Errors

@@ -74,7 +74,8 @@ impl Event {
         self.event.wait(None);
     }
 
-    /// Waits until it is set, at most so long; whether it was.
+    /// Waits until it is set, at most so long; whether it was. Woken by [`set`](Self::set), or when the time
+    /// has passed.
     pub fn wait_timeout(&self, timeout: Duration) -> bool {
         self.event.wait(Some(timeout))
     }
