@@ -41,6 +41,8 @@ struct Inner {
     /// Whether the batch stands in the injector.
     queued: bool,
     given_up: Option<Error>,
+    /// It was cancelled, be it after it was given up.
+    is_cancelled: bool,
     deliveries: VecDeque<Delivery>,
     guide: Guide,
     subscribers: Subscribers,
@@ -371,6 +373,7 @@ impl Batch {
     pub(crate) fn give_up(&self, error: &Error) -> (u64, Arc<Failure>, Option<Waker>) {
         let mut inner = self.inner.lock();
         inner.given_up.get_or_insert_with(|| error.clone());
+        inner.is_cancelled |= error.is_cancelled();
         inner.sealed = true;
         let (first, count) = inner.drop_uncut();
         let seen = if inner.looked_at { 0 } else { count };
@@ -407,7 +410,7 @@ impl Batch {
 
     /// Whether the whole batch was cancelled: what was not begun is not to be.
     pub(crate) fn is_cancelled(&self) -> bool {
-        self.inner.lock().given_up.as_ref().is_some_and(Error::is_cancelled)
+        self.inner.lock().is_cancelled
     }
 
     /// Nobody wants the rest: what was not cut yet never runs. Gives how many items that are, and the

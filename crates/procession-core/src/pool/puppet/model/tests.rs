@@ -92,6 +92,24 @@ fn items_that_were_handed_in_before_the_pool_was_closed_run() {
     play(&plot_of(1, vec![map, Act::Close, more], Ending::Join));
 }
 
+/// That it was refused more items was all that was known of it.
+#[test]
+fn what_is_left_of_a_map_that_was_cancelled_after_it_was_refused_more_does_not_run() {
+    let terms = Terms { retries: 1, ..PLAIN };
+    let acts = vec![
+        Act::Map { count: 2, chunk: 2, terms, whole: false },
+        Act::Work,
+        Act::Step(0),
+        Act::Step(0),
+        Act::Close,
+        Act::Feed { which: 0, count: 1 },
+        Act::Die(0),
+        Act::Map { count: 1, chunk: 0, terms: PLAIN, whole: true },
+        Act::Cancel { which: 0, running: true },
+    ];
+    play(&plot_of(1, acts, Ending::Join));
+}
+
 /// It was killed for not having stopped in time, again and again, which left no time for anything else.
 #[test]
 fn nobody_waits_for_a_worker_to_stop_that_is_gone() {
