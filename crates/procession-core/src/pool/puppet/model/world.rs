@@ -379,9 +379,11 @@ impl World {
     }
 
     fn abandon(&mut self, which: usize) {
+        // What was refused has come by now.
+        self.look();
         let map = &mut self.maps[which];
         map.is_whole = true;
-        let taken = map.numbers.iter().filter(|number| !self.ledger.is_refused(**number));
+        let taken = map.numbers.iter().filter(|number| !self.ledger.is_settled(**number));
         let uncut: Vec<u64> = taken.rev().take(map.batch.uncut()).copied().collect();
         uncut.into_iter().for_each(|number| self.ledger.drop_task(number));
         self.pool.abandon(&map.batch);
