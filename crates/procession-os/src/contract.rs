@@ -21,7 +21,7 @@ macro_rules! owes_nothing {
         fn $function() {
             use crate::$sys::{
                 clock, control, copy, exit_watch, frozen, heap, image, leash, life, limits, memory,
-                process, signal, stream, surroundings, wait,
+                name, process, signal, stream, surroundings, wait,
             };
 
             type New<T> = io::Result<(T, memory::Mapping)>;
@@ -65,6 +65,10 @@ macro_rules! owes_nothing {
             let _: fn(Handle) -> io::Result<Control> = Control::from_handle;
             let _: fn(&Control) -> String = Control::inherit_token;
             let _: fn(&str) -> io::Result<Control> = Control::from_inherited;
+
+            let _: fn(&str) -> io::Result<name::Claim> = name::Claim::new;
+            let _: fn(&name::Claim, BorrowedHandle<'_>) -> io::Result<()> = name::Claim::answer;
+            let _: fn(&str, Duration) -> io::Result<Option<Handle>> = name::ask;
 
             let _: fn(&Launch<'_>) -> io::Result<process::Child> = process::launch;
             let _: fn(u32) -> io::Result<bool> = process::bind_life_to_parent;
@@ -123,6 +127,8 @@ macro_rules! owes_nothing {
             let _: fn() -> io::Result<Watcher> = Watcher::new;
             let _: fn(&Watcher, &process::Child, u64) -> io::Result<()> = Watcher::add;
             let _: fn(&Watcher, &Control, u64) -> io::Result<()> = Watcher::add_control;
+            let _: fn(&Watcher, &name::Claim, u64) -> io::Result<()> = Watcher::add_claim;
+            let _: fn(&Watcher, &name::Claim) = Watcher::remove_claim;
             let _: fn(&Watcher, &process::Child) = Watcher::remove;
             let _: fn(&Watcher, &Control) = Watcher::remove_control;
             let _: fn(&Watcher, &mut Vec<u64>, Option<Duration>) -> io::Result<()> = Watcher::wait;
@@ -158,6 +164,7 @@ macro_rules! owes_nothing {
             shared::<Control>();
             shared::<process::Child>();
             shared::<Watcher>();
+            shared::<name::Claim>();
         }
     };
 }
@@ -168,7 +175,7 @@ owes_nothing!(the_unsupported_platform_owes_nothing, sys_unsupported);
 #[test]
 fn an_unsupported_platform_says_so() {
     use crate::sys_unsupported::{
-        control::Control, exit_watch::Watcher, frozen::Frozen, limits, memory::Memory, stream,
+        control::Control, exit_watch::Watcher, frozen::Frozen, limits, memory::Memory, name, stream,
     };
 
     let errors = [
@@ -183,6 +190,8 @@ fn an_unsupported_platform_says_so() {
         limits::OwnMemory::open().err(),
         stream::Stream::connect("x").err(),
         stream::StreamListener::bind("x").err(),
+        name::Claim::new("name").err(),
+        name::ask("name", Duration::ZERO).err(),
     ];
     for error in errors {
         let error = error.expect("nothing is supported");

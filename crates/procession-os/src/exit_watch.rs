@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::control::Control;
+use crate::name::Claim;
 use crate::process::Child;
 use crate::sys;
 
@@ -56,6 +57,23 @@ impl Watcher {
             return Err(reserved());
         }
         self.0.add_control(&control.0, token)
+    }
+
+    /// Watches a name as well: [`Watcher::wait`] reports `token` as long as somebody asks for what has it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Watcher::add`].
+    pub fn add_claim(&self, claim: &Claim, token: u64) -> io::Result<()> {
+        if token == Self::TOKEN_RESERVED {
+            return Err(reserved());
+        }
+        self.0.add_claim(&claim.0, token)
+    }
+
+    /// Stops watching a name; does nothing if it is not watched.
+    pub fn remove_claim(&self, claim: &Claim) {
+        self.0.remove_claim(&claim.0);
     }
 
     /// Stops watching a control channel; does nothing if it is not watched.

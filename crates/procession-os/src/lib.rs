@@ -13,6 +13,7 @@
 //! | [`wait`] | sleeping on a word and waking its sleepers, across processes |
 //! | [`clock`] | a clock that all processes read alike, at next to no cost |
 //! | [`control`] | whole messages with handles attached, between parent and worker |
+//! | [`name`] | a name under which processes of one user get a handle |
 //! | [`process`] | launching a worker, signalling it, collecting its status |
 //! | [`life`] | words in shared memory that tell whether the process that holds them lives |
 //! | [`leash`] | ending a process with the one that holds its leash |
@@ -43,6 +44,7 @@
 //! | `wait` | | `WORDS_MAX`, `wait`, `wait_any`, `wake_one`, `wake_all` |
 //! | `clock` | | `coarse_ns` |
 //! | `control` | `Control` | `Control::{pair, send, recv, wait, handle, from_handle, inherit_token, from_inherited}` |
+//! | `name` | `Claim` | `Claim::{new, answer}`, `ask` |
 //! | `process` | `Child` | `launch`, `bind_life_to_parent`, `set_name`, `parent_pid`, `exit_now`, `Child::{pid, signal, wait, try_reap}` |
 //! | `leash` | `Hold` | `pair`, `lend`, `wear` |
 //! | `life` | | `epoch`, `is_alive`, `is_free`, `prepare_to_sleep`, `take`, `announce`, `leave` |
@@ -50,7 +52,7 @@
 //! | `copy` | | `thread_count`, `prepare`, `fork_sibling`, `fork`, `flush`, `adopt`, `children_named` |
 //! | `stream` | `Stream`, `StreamListener` | `Stream::{connect, set_read_timeout, set_write_timeout, shut_down, read, write}`, `StreamListener::{bind, accept}` |
 //! | `surroundings` | `Folder`, `Owner` | `Folder::current`, `Owner::current`, `open_folder`, `lend`, `enter`, `streams`, `replace_stream`, `limits`, `set_limit`, `bytes_of`, `string_of`, `set_variables` |
-//! | `exit_watch` | `Watcher` | `Watcher::{new, add, add_control, remove, remove_control, wait, wake}` |
+//! | `exit_watch` | `Watcher` | `Watcher::{new, add, add_control, add_claim, remove, remove_control, remove_claim, wait, wake}` |
 //! | `image` | | `image_of` |
 //! | `signal` | `Arrivals` | `KILL`, `TERMINATE`, `name_and_meaning`, `prepare_worker`, `Arrivals::{of, wait}` |
 //!
@@ -72,6 +74,7 @@ pub mod leash;
 pub mod life;
 pub mod limits;
 pub mod memory;
+pub mod name;
 pub mod own_thread;
 pub mod process;
 pub mod signal;

@@ -13,6 +13,7 @@ mod image;
 mod life;
 mod limits;
 mod memory;
+mod name;
 mod process;
 mod roles;
 mod signal;

@@ -11,6 +11,7 @@ use rustix::time::Timespec;
 
 use super::control::Control;
 use super::descriptor::above_streams;
+use super::name::Claim;
 use super::process::Child;
 use crate::exit_watch::Watcher as Face;
 
@@ -46,6 +47,16 @@ impl Watcher {
         let data = EventData::new_u64(token);
         epoll::add(&self.epoll, control.handle(), data, EventFlags::IN)?;
         Ok(())
+    }
+
+    pub(crate) fn add_claim(&self, claim: &Claim, token: u64) -> io::Result<()> {
+        let data = EventData::new_u64(token);
+        epoll::add(&self.epoll, claim.descriptor(), data, EventFlags::IN)?;
+        Ok(())
+    }
+
+    pub(crate) fn remove_claim(&self, claim: &Claim) {
+        self.delete(claim.descriptor());
     }
 
     pub(crate) fn remove(&self, child: &Child) {

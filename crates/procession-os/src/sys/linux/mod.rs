@@ -13,6 +13,7 @@ pub(crate) mod leash;
 pub(crate) mod life;
 pub(crate) mod limits;
 pub(crate) mod memory;
+pub(crate) mod name;
 mod newborn;
 mod notes;
 pub(crate) mod process;

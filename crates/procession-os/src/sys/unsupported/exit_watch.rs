@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use super::control::Control;
+use super::name::Claim;
 use super::process::Child;
 use super::{Never, refused};
 
@@ -20,6 +21,14 @@ impl Watcher {
     }
 
     pub(crate) fn add_control(&self, _control: &Control, _token: u64) -> io::Result<()> {
+        match self.0 {}
+    }
+
+    pub(crate) fn add_claim(&self, _claim: &Claim, _token: u64) -> io::Result<()> {
+        match self.0 {}
+    }
+
+    pub(crate) fn remove_claim(&self, _claim: &Claim) {
         match self.0 {}
     }
 

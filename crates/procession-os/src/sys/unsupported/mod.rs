@@ -13,6 +13,7 @@ pub(crate) mod leash;
 pub(crate) mod life;
 pub(crate) mod limits;
 pub(crate) mod memory;
+pub(crate) mod name;
 pub(crate) mod process;
 pub(crate) mod signal;
 pub(crate) mod stream;
