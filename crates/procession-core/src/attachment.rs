@@ -8,6 +8,7 @@
 
 pub mod arena;
 pub mod commons;
+pub mod named;
 mod registry;
 
 pub(crate) use registry::{Source, connect, note_loss, receive, release};
@@ -87,6 +88,16 @@ impl Attachment {
     /// When the system is out of memory or descriptors, or there are too many handles.
     pub fn create_commons(tag: u64, bytes: usize, handles: Vec<Handle>) -> io::Result<Arc<Self>> {
         let commons = Commons::create(bytes, handles)?;
+        Ok(Self::enter(tag, Content::Commons(commons), Vec::new()))
+    }
+
+    /// Makes an attachment of this process's own of memory that came as a handle alone: commons, as another
+    /// process has made them.
+    ///
+    /// # Errors
+    /// When it is no such memory, or the system is out of memory.
+    fn adopt_commons(tag: u64, memory: Handle) -> io::Result<Arc<Self>> {
+        let commons = Commons::accept(memory, Vec::new())?;
         Ok(Self::enter(tag, Content::Commons(commons), Vec::new()))
     }
 

@@ -332,6 +332,16 @@ impl Error {
         matches!(self.fault(), Fault::Protocol { .. })
     }
 
+    /// What kind of fault the system has told, if it was one of the system's: as
+    /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) of a name that is taken, and
+    /// [`NotFound`](io::ErrorKind::NotFound) of one that nobody has.
+    pub fn io_kind(&self) -> Option<io::ErrorKind> {
+        match self.fault() {
+            Fault::System { source, .. } => Some(source.kind()),
+            _ => None,
+        }
+    }
+
     fn cause(&self) -> Option<&Self> {
         match self.fault() {
             Fault::Broken { cause, .. } => cause.as_ref(),

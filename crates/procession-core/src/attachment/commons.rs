@@ -52,6 +52,11 @@ impl Commons {
         &self.handles
     }
 
+    /// The memory's handle.
+    pub(super) fn handle(&self) -> BorrowedHandle<'_> {
+        self.memory.handle()
+    }
+
     /// The memory's handle, and what goes with it.
     pub(super) fn all_handles(&self) -> impl Iterator<Item = BorrowedHandle<'_>> {
         std::iter::once(self.memory.handle()).chain(self.handles.iter().map(lend))

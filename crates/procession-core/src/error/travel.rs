@@ -60,17 +60,38 @@ pub(super) mod system {
     enum Travels {
         Number(i32),
         Text(String),
+        /// With the place of its kind among those that programs ask for.
+        Kind(u8, String),
     }
 
+    /// Kinds that this crate's own errors have. What is no longer known somewhere becomes another one.
+    const KINDS: [io::ErrorKind; 5] = [
+        io::ErrorKind::AlreadyExists,
+        io::ErrorKind::NotFound,
+        io::ErrorKind::PermissionDenied,
+        io::ErrorKind::TimedOut,
+        io::ErrorKind::InvalidInput,
+    ];
+
     pub(crate) fn serialize<S: Serializer>(error: &io::Error, s: S) -> Result<S::Ok, S::Error> {
-        let number = error.raw_os_error().map(Travels::Number);
-        number.unwrap_or_else(|| Travels::Text(error.to_string())).serialize(s)
+        let text = || error.to_string();
+        let kind = KINDS.iter().position(|kind| *kind == error.kind());
+        let travels = match (error.raw_os_error(), kind) {
+            (Some(number), _) => Travels::Number(number),
+            (None, Some(kind)) => Travels::Kind(kind as u8, text()),
+            (None, None) => Travels::Text(text()),
+        };
+        travels.serialize(s)
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<io::Error, D::Error> {
         Ok(match Travels::deserialize(d)? {
             Travels::Number(number) => io::Error::from_raw_os_error(number),
             Travels::Text(text) => io::Error::other(text),
+            Travels::Kind(kind, text) => {
+                let kind = KINDS.get(usize::from(kind)).copied();
+                io::Error::new(kind.unwrap_or(io::ErrorKind::Other), text)
+            }
         })
     }
 }
@@ -102,10 +123,14 @@ mod tests {
         let said = Error::system("cannot", io::Error::other("for a reason"));
         let of_an_item = Error::codec("too long").of_call("parse", Some(7));
         assert_eq!((of_an_item.function(), of_an_item.item()), (Some("parse"), Some(7)));
-        for error in [Error::timed_out("the wait"), broken(Some(of_the_system)), said, of_an_item] {
+        let taken = io::Error::new(io::ErrorKind::AlreadyExists, "the name is taken");
+        let taken = Error::system("cannot", taken);
+        let timed_out = Error::timed_out("the wait");
+        for error in [timed_out, broken(Some(of_the_system)), said, taken, of_an_item] {
             let came = travelled(&error);
             assert_eq!(came.to_string(), error.to_string());
             assert_eq!(came.is_timed_out(), error.is_timed_out());
+            assert_eq!(came.io_kind(), error.io_kind());
             assert_eq!((came.pid(), came.signal()), (error.pid(), error.signal()));
             assert_eq!((came.function(), came.item()), (error.function(), error.item()));
         }
