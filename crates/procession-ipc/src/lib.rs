@@ -23,6 +23,7 @@ pub mod queue;
 pub mod ring;
 pub mod roster;
 pub mod segment;
+pub mod slots;
 pub mod spin;
 pub mod sync;
 #[cfg(all(test, not(loom)))]
