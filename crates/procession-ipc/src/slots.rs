@@ -174,6 +174,17 @@ impl Slots {
         if is_inside { Ok((self.at + start, room)) } else { Err(Unfit::Damaged) }
     }
 
+    /// Most bytes that a value may have in a slot.
+    ///
+    /// # Errors
+    /// When the table was written over.
+    ///
+    /// # Panics
+    /// When there is no such slot.
+    pub fn room_of(&self, index: usize) -> Result<usize, Unfit> {
+        self.room(index).map(|(_, room)| room)
+    }
+
     /// The value of a slot, and its kind. The caller holds the lock.
     ///
     /// # Errors

@@ -46,6 +46,7 @@ mod forked;
 mod imap;
 mod manager;
 mod map;
+mod memory;
 mod plain;
 mod pool;
 mod process;
@@ -71,6 +72,7 @@ pub use connection::{
 pub use fork_guard::allow_fork_with_threads;
 pub use imap::{Imap, ImapUnordered};
 pub use manager::{ByMut, ByRef, DictProxy, ListProxy, Manager, Method, Namespace, Proxy};
+pub use memory::{ListGuard, Shareable, ShareableList, SharedMemory};
 pub use plain::Plain;
 pub use pool::Pool;
 pub use process::Process;
@@ -81,6 +83,7 @@ pub use procession_core::report::{report, report_on_signal};
 pub use procession_core::start::{StartMethod, get_start_method, set_executable, set_start_method};
 pub use procession_core::worker::{CurrentTask, current_task};
 pub use procession_core::{Error, Result};
+pub use procession_ipc::segment::Atomic;
 pub use procession_macros::{main, test};
 pub use queue::{Item, JoinableQueue, Queue, QueueIter, SimpleQueue};
 pub use remote_error::RemoteError;
@@ -88,8 +91,9 @@ pub use shared::Shared;
 pub use shared_slice::SharedSlice;
 pub use start_method::set_forkserver_preload;
 pub use sync::{
-    Array, ArrayGuard, Barrier, BoundedSemaphore, Condition, ConditionGuard, Event, Integer, Lock,
-    LockGuard, Permit, RLock, RLockGuard, RawArray, RawValue, Semaphore, Value, ValueGuard,
+    Array, ArrayGuard, AtomicArray, Barrier, BoundedSemaphore, Condition, ConditionGuard, Event,
+    Integer, Lock, LockGuard, Permit, RLock, RLockGuard, RawArray, RawValue, Semaphore, Value,
+    ValueGuard,
 };
 pub use target::{Returned, Target};
 pub use thread_pool::{ThreadChunked, ThreadPool, ThreadPoolBuilder};

@@ -34,6 +34,17 @@ struct Current {
 
 static CURRENT: Mutex<Current> = Mutex::new(Current { arena: Weak::new(), owner: 0, used: 0 });
 
+/// Where the first place of an arena begins.
+pub const START: usize = ROSTER_BYTES;
+
+/// As [`allot`], in an arena that has no other place.
+///
+/// # Errors
+/// As [`allot`].
+pub fn allot_alone(bytes: usize) -> io::Result<(Arc<Attachment>, usize)> {
+    Ok((Attachment::create_commons(TAG, bytes, Vec::new())?, START))
+}
+
 /// A place of so many bytes, which are zeros: the attachment that it lies in, and where. What is larger
 /// than [`PLACE_BYTES_MAX`] gets an arena to itself.
 ///
@@ -41,7 +52,7 @@ static CURRENT: Mutex<Current> = Mutex::new(Current { arena: Weak::new(), owner:
 /// When the system is out of memory or descriptors.
 pub fn allot(bytes: usize) -> io::Result<(Arc<Attachment>, usize)> {
     if bytes > PLACE_BYTES_MAX {
-        return Ok((Attachment::create_commons(TAG, bytes, Vec::new())?, ROSTER_BYTES));
+        return allot_alone(bytes);
     }
     let bytes = bytes.next_multiple_of(PLACE_ALIGNMENT);
     let mut current = CURRENT.lock();
@@ -49,11 +60,11 @@ pub fn allot(bytes: usize) -> io::Result<(Arc<Attachment>, usize)> {
         && current.owner == std::process::id()
         && current.used + bytes <= ARENA_BYTES
     {
-        let at = ROSTER_BYTES + current.used;
+        let at = START + current.used;
         current.used += bytes;
         return Ok((arena, at));
     }
     let arena = Attachment::create_commons(TAG, ARENA_BYTES, Vec::new())?;
     *current = Current { arena: Arc::downgrade(&arena), owner: std::process::id(), used: bytes };
-    Ok((arena, ROSTER_BYTES))
+    Ok((arena, START))
 }

@@ -94,6 +94,7 @@ pub fn claim(name: &str, attachment: &Arc<Attachment>, word_at: usize) -> io::Re
         let started = own_thread::spawn("procession-name", STACK_BYTES, move |own| run.run(own));
         if let Err(error) = started {
             service.entries.lock().clear();
+            drop(current);
             return Err(error);
         }
         // What was there before is another copy's.

@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code)]
 
+use super::atomic::Atomic;
 use crate::primitive::{AtomicU32, AtomicU64};
 use bytemuck::Pod;
 use procession_os::memory::Mapping;
@@ -73,6 +74,20 @@ impl Segment {
         assert!(address.addr().is_multiple_of(align_of::<AtomicU64>()));
         // SAFETY: as in `word32`, with 64 bits.
         unsafe { AtomicU64::from_ptr(address) }
+    }
+
+    /// So many atomics from `offset` on, where they lie.
+    ///
+    /// # Panics
+    /// When they are outside the segment or not aligned.
+    pub fn atomics<A: Atomic>(&self, offset: usize, count: usize) -> &[A] {
+        let bytes = count.checked_mul(size_of::<A>()).expect("a span fits the address space");
+        let address = self.span(offset, bytes).cast::<A>();
+        assert!(address.addr().is_multiple_of(align_of::<A>()));
+        // SAFETY: the bytes are inside the mapping and aligned (checked above), and the mapping lives as
+        // long as `self`; the trait says that any bytes are a value, which is changed by atomic
+        // operations alone, whoever changes it, so that shared references are all there ever are.
+        unsafe { slice::from_raw_parts(address, count) }
     }
 
     /// Lets the processor know that the line at `offset` will be written soon: the reader's

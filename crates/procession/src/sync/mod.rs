@@ -1,6 +1,7 @@
 //! What processes take turns by, wait for each other with, and have in common.
 
 mod array;
+mod atomic_array;
 mod barrier;
 mod condition;
 mod event;
@@ -11,6 +12,7 @@ mod semaphore;
 mod value;
 
 pub use array::{Array, ArrayGuard, RawArray};
+pub use atomic_array::AtomicArray;
 pub use barrier::Barrier;
 pub use condition::{Condition, ConditionGuard};
 pub use event::Event;

@@ -10,6 +10,7 @@ use procession_ipc::segment::Segment;
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::any::type_name;
+use std::io;
 use std::sync::Arc;
 
 /// Bytes before an object: its type, and how many bytes it has.
@@ -30,14 +31,28 @@ impl Place {
     /// # Errors
     /// When the system is out of memory or descriptors.
     pub(crate) fn new<T: 'static>(bytes: usize) -> Result<Self> {
+        Self::make::<T>(bytes, arena::allot)
+    }
+
+    /// As [`new`](Self::new), with nothing else beside it in its memory.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub(crate) fn alone<T: 'static>(bytes: usize) -> Result<Self> {
+        Self::make::<T>(bytes, arena::allot_alone)
+    }
+
+    fn make<T: 'static>(
+        bytes: usize,
+        allot: impl FnOnce(usize) -> io::Result<(Arc<Attachment>, usize)>,
+    ) -> Result<Self> {
         let name = type_name::<T>().rsplit("::").next().unwrap_or_default();
         let failed = |source| Error::system(format!("cannot make a shared {name}"), source);
         let with_header = bytes.checked_add(HEADER_BYTES);
-        let with_header =
-            with_header.ok_or_else(|| failed(std::io::ErrorKind::OutOfMemory.into()))?;
-        let (attachment, start) = arena::allot(with_header).map_err(failed)?;
+        let with_header = with_header.ok_or_else(|| failed(io::ErrorKind::OutOfMemory.into()))?;
+        let (attachment, start) = allot(with_header).map_err(failed)?;
         let place = Self::of(attachment, start + HEADER_BYTES, bytes);
-        let place = place.ok_or_else(|| failed(std::io::ErrorKind::InvalidData.into()))?;
+        let place = place.ok_or_else(|| failed(io::ErrorKind::InvalidData.into()))?;
         let segment = place.segment();
         segment.word64(start).store(tag_of::<T>(), Ordering::Relaxed);
         segment.word64(start + 8).store(bytes as u64, Ordering::Relaxed);
@@ -59,6 +74,21 @@ impl Place {
             ),
             attachment::Unknown::Lost(why) => format!("the memory of a `{name}` is lost: {why}"),
         })?;
+        Self::of_type::<T>(attachment, at)
+    }
+
+    /// The place of the object that has its memory [alone](Self::alone).
+    pub(crate) fn only<T: 'static>(
+        attachment: Arc<Attachment>,
+    ) -> std::result::Result<Self, String> {
+        Self::of_type::<T>(attachment, (arena::START + HEADER_BYTES) as u64)
+    }
+
+    fn of_type<T: 'static>(
+        attachment: Arc<Attachment>,
+        at: u64,
+    ) -> std::result::Result<Self, String> {
+        let name = type_name::<T>();
         let another = || format!("what was sent as a `{name}` is something else");
         let commons = attachment.commons().filter(|_| attachment.tag() == arena::TAG);
         let segment = commons.ok_or_else(another)?.segment().clone();
@@ -69,6 +99,10 @@ impl Place {
         let bytes = usize::try_from(header(8)).ok().filter(|bytes| *bytes <= segment.bytes() - at);
         let bytes = bytes.filter(|_| header(0) == tag_of::<T>()).ok_or_else(another)?;
         Self::of(attachment, at, bytes).ok_or_else(another)
+    }
+
+    pub(crate) fn attachment(&self) -> &Arc<Attachment> {
+        &self.attachment
     }
 
     pub(crate) fn roster(&self) -> &Arc<Roster> {
@@ -103,17 +137,33 @@ pub(crate) fn serialize<T: Object, S: Serializer>(
     object: &T,
     serializer: S,
 ) -> std::result::Result<S::Ok, S::Error> {
-    let place = object.place();
+    serialize_place(object.place(), (), serializer)
+}
+
+/// Writes a handle of the object at this place, with what else there is to say.
+pub(crate) fn serialize_place<M: Serialize, S: Serializer>(
+    place: &Place,
+    more: M,
+    serializer: S,
+) -> std::result::Result<S::Ok, S::Error> {
     mention(&place.attachment).map_err(S::Error::custom)?;
-    (place.attachment.id(), place.at as u64).serialize(serializer)
+    (place.attachment.id(), place.at as u64, more).serialize(serializer)
 }
 
 pub(crate) fn deserialize<'de, T: Object, D: Deserializer<'de>>(
     deserializer: D,
 ) -> std::result::Result<T, D::Error> {
-    let (id, at) = <(u64, u64)>::deserialize(deserializer)?;
-    let object = Place::find::<T>(id, at).and_then(T::at_place);
-    object.map_err(|why| refuse(&why))
+    deserialize_place::<T, (), T, D>(deserializer, |place, ()| T::at_place(place))
+}
+
+/// Reads a handle of an object of type `T`, with what else was said.
+pub(crate) fn deserialize_place<'de, T: 'static, M: Deserialize<'de>, H, D: Deserializer<'de>>(
+    deserializer: D,
+    make: impl FnOnce(Place, M) -> std::result::Result<H, String>,
+) -> std::result::Result<H, D::Error> {
+    let (id, at, more) = <(u64, u64, M)>::deserialize(deserializer)?;
+    let handle = Place::find::<T>(id, at).and_then(|place| make(place, more));
+    handle.map_err(|why| refuse(&why))
 }
 
 /// Why a handle cannot be decoded, for the error of the value that it is in.
