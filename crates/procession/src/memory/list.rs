@@ -186,6 +186,11 @@ impl ShareableList {
         self.lock()?.set(index, value)
     }
 
+    fn checked(&self, index: usize) -> usize {
+        assert!(index < self.len(), "place {index} of a shared list of {}", self.len());
+        index
+    }
+
     /// How many bytes a value may have in this place.
     ///
     /// # Errors
@@ -194,7 +199,7 @@ impl ShareableList {
     /// # Panics
     /// When there is no such place.
     pub fn room(&self, index: usize) -> Result<usize> {
-        self.slots.room_of(index).map_err(of_damage)
+        self.slots.room_of(self.checked(index)).map_err(of_damage)
     }
 
     /// Where the first value is that equals this one.
@@ -253,7 +258,7 @@ impl ListGuard<'_> {
     /// # Panics
     /// When there is no such place.
     pub fn get(&self, index: usize) -> Result<Shareable> {
-        let (kind, bytes) = self.list.slots.read(index).map_err(of_damage)?;
+        let (kind, bytes) = self.list.slots.read(self.list.checked(index)).map_err(of_damage)?;
         Shareable::decode(kind, bytes).ok_or_else(|| of_damage(Unfit::Damaged))
     }
 
@@ -267,6 +272,7 @@ impl ListGuard<'_> {
     pub fn set(&self, index: usize, value: impl Into<Shareable>) -> Result<()> {
         let value = value.into();
         let (kind, bytes) = value.encode();
+        let index = self.list.checked(index);
         self.list.slots.write(index, kind, &bytes).map_err(|unfit| match unfit {
             Unfit::TooLong(room) => Error::usage(format!(
                 "a value of {} bytes does not fit into place {index} of a shared list, which has {room}",
