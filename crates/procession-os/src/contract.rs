@@ -67,7 +67,8 @@ macro_rules! owes_nothing {
             let _: fn(&str) -> io::Result<Control> = Control::from_inherited;
 
             let _: fn(&str) -> io::Result<name::Claim> = name::Claim::new;
-            let _: fn(&name::Claim, BorrowedHandle<'_>) -> io::Result<()> = name::Claim::answer;
+            let _: fn(&name::Claim) -> io::Result<Option<name::Asker>> = name::Claim::next;
+            let _: fn(name::Asker, BorrowedHandle<'_>) = name::Asker::answer;
             let _: fn(&str, Duration) -> io::Result<Option<Handle>> = name::ask;
 
             let _: fn(&Launch<'_>) -> io::Result<process::Child> = process::launch;

@@ -44,7 +44,7 @@
 //! | `wait` | | `WORDS_MAX`, `wait`, `wait_any`, `wake_one`, `wake_all` |
 //! | `clock` | | `coarse_ns` |
 //! | `control` | `Control` | `Control::{pair, send, recv, wait, handle, from_handle, inherit_token, from_inherited}` |
-//! | `name` | `Claim` | `Claim::{new, answer}`, `ask` |
+//! | `name` | `Claim`, `Asker` | `Claim::{new, next}`, `Asker::answer`, `ask` |
 //! | `process` | `Child` | `launch`, `bind_life_to_parent`, `set_name`, `parent_pid`, `exit_now`, `Child::{pid, signal, wait, try_reap}` |
 //! | `leash` | `Hold` | `pair`, `lend`, `wear` |
 //! | `life` | | `epoch`, `is_alive`, `is_free`, `prepare_to_sleep`, `take`, `announce`, `leave` |

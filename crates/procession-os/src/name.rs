@@ -33,14 +33,26 @@ impl Claim {
         sys::name::Claim::new(name).map(Claim)
     }
 
-    /// Gives the handle to all that [ask] for it now, and does not wait for anything: for more of them,
-    /// wait with a [`Watcher`](crate::exit_watch::Watcher).
+    /// The next one that [asks](ask) for the handle, if there is one now. It does not wait: that is done
+    /// with a [`Watcher`](crate::exit_watch::Watcher).
     ///
     /// # Errors
     ///
     /// Fails when the system is out of descriptors or memory. Those that ask wait then, until the next call.
-    pub fn answer(&self, handle: BorrowedHandle<'_>) -> io::Result<()> {
-        self.0.answer(handle)
+    pub fn next(&self) -> io::Result<Option<Asker>> {
+        Ok(self.0.next()?.map(Asker))
+    }
+}
+
+/// One that asks for a handle. If it is dropped, it gets none.
+#[derive(Debug)]
+#[must_use]
+pub struct Asker(sys::name::Asker);
+
+impl Asker {
+    /// Gives it the handle, if it is there yet.
+    pub fn answer(self, handle: BorrowedHandle<'_>) {
+        self.0.answer(handle);
     }
 }
 

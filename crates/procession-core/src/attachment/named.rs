@@ -19,7 +19,7 @@ use procession_ipc::primitive::Ordering;
 use procession_ipc::segment::Segment;
 use procession_os::exit_watch::Watcher;
 use procession_os::life;
-use procession_os::name::{self, Claim};
+use procession_os::name::{self, Asker, Claim};
 use procession_os::own_thread::{self, OwnThread};
 use std::collections::HashMap;
 use std::io;
@@ -39,6 +39,9 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Bytes of the thread's stack.
 const STACK_BYTES: usize = 128 << 10;
+
+/// How many are answered before others than those who ask for the same name.
+const AT_ONCE: usize = 64;
 
 /// Time before another try, when the system has no descriptors for those who ask.
 const TRY_AGAIN: Duration = Duration::from_millis(20);
@@ -141,6 +144,14 @@ pub fn is_given_up(segment: &Segment, word_at: usize) -> bool {
     segment.word32(word_at).load(Ordering::Relaxed) != NAMED
 }
 
+/// What came of those who asked.
+#[derive(Debug)]
+enum Answered {
+    All,
+    /// Nobody gets the memory any more; one of them asked since.
+    GivenUp(Asker),
+}
+
 impl Claimed {
     /// Whether it is this process's, and not that of which this one is a forked copy.
     pub fn is_own(&self) -> bool {
@@ -149,12 +160,7 @@ impl Claimed {
 
     /// Gives the name up: it is free when this returns. In a forked copy nothing happens.
     pub fn give_up(&self) {
-        let Some(entry) = self.service.remove(self.token) else { return };
-        if self.is_own() {
-            let segment = entry.attachment.commons().map(|commons| commons.segment().clone());
-            // Whether somebody was faster makes no difference.
-            let _ = segment.is_some_and(|segment| give_up(&segment, entry.word_at));
-        }
+        self.service.remove(self.token);
     }
 }
 
@@ -170,25 +176,30 @@ impl Service {
         Ok(Arc::new(Self { epoch, watcher, entries: Mutex::default() }))
     }
 
-    /// Takes a name out, which goes with what is returned.
-    fn remove(&self, token: u64) -> Option<Entry> {
+    /// Gives a name up, if it is there: for all who come to know of this it is free.
+    fn remove(&self, token: u64) {
+        // What a forked copy has of the watcher, and of the memory, is its original's as well.
+        let is_own = self.epoch == life::epoch();
         let mut current = SERVICE.lock();
         let mut entries = self.entries.lock();
-        let entry = entries.remove(&token)?;
+        let Some(Entry { claim, attachment, word_at, .. }) = entries.remove(&token) else { return };
+        if is_own {
+            if let Some(commons) = attachment.commons() {
+                // Whether somebody was faster makes no difference.
+                let _ = give_up(commons.segment(), word_at);
+            }
+            self.watcher.remove_claim(&claim);
+        }
+        drop(claim);
         let is_over = entries.is_empty();
         drop(entries);
         let is_current = current.as_ref().is_some_and(|current| std::ptr::eq(&**current, self));
         let ended = if is_over && is_current { current.take() } else { None };
         drop(current);
-        // What a forked copy has of the watcher is its original's.
-        if self.epoch == life::epoch() {
-            self.watcher.remove_claim(&entry.claim);
-            if is_over {
-                self.watcher.wake();
-            }
+        if is_over && is_own {
+            self.watcher.wake();
         }
-        drop(ended);
-        Some(entry)
+        drop((ended, attachment));
     }
 
     fn run(&self, own: &mut OwnThread) {
@@ -208,19 +219,32 @@ impl Service {
 
     fn answer(&self, asked: &[u64]) -> io::Result<()> {
         for token in asked {
-            let entries = self.entries.lock();
-            let entry = entries.get(token);
-            let Some((entry, commons)) = entry.and_then(|it| Some((it, it.attachment.commons()?)))
-            else {
-                continue;
-            };
-            if is_given_up(commons.segment(), entry.word_at) {
-                drop(entries);
-                drop(self.remove(*token));
-            } else {
-                entry.claim.answer(commons.handle())?;
+            if let Answered::GivenUp(asker) = self.answer_those_of(*token)? {
+                self.remove(*token);
+                // It takes the end of its connection for a sign that the name is free.
+                drop(asker);
             }
         }
         Ok(())
+    }
+
+    /// Answers those that ask for the memory with this token now.
+    fn answer_those_of(&self, token: u64) -> io::Result<Answered> {
+        let entries = self.entries.lock();
+        let entry = entries.get(&token);
+        let Some((entry, commons)) = entry.and_then(|it| Some((it, it.attachment.commons()?)))
+        else {
+            return Ok(Answered::All);
+        };
+        // There may be no end to them, and others wait for theirs.
+        for _ in 0..AT_ONCE {
+            let Some(asker) = entry.claim.next()? else { break };
+            // Not sooner: it may be the one who wrote the word.
+            if is_given_up(commons.segment(), entry.word_at) {
+                return Ok(Answered::GivenUp(asker));
+            }
+            asker.answer(commons.handle());
+        }
+        Ok(Answered::All)
     }
 }

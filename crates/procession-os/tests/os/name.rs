@@ -34,7 +34,8 @@ fn who_asks_for_a_name_gets_its_handle() {
             watcher.wait(&mut answered, Some(Duration::from_millis(5))).expect("a wait");
             if !answered.is_empty() {
                 assert_eq!(answered, [7]);
-                claim.answer(memory.handle()).expect("answers");
+                let asker = claim.next().expect("no fault").expect("one that asks");
+                asker.answer(memory.handle());
             }
         }
         for asker in askers {
@@ -79,7 +80,8 @@ fn who_is_not_answered_is_told_after_the_time_or_when_the_name_goes() {
     thread::scope(|scope| {
         // The one before has left a connection, which is taken in first.
         let (memory, _mapping) = Memory::create_shared("test", 1).expect("memory");
-        claim.answer(memory.handle()).expect("answers");
+        claim.next().expect("no fault").expect("one that asked").answer(memory.handle());
+        assert!(claim.next().expect("no fault").is_none());
         watcher.add_claim(&claim, 1).expect("a watch");
         let asker = scope.spawn(|| ask(&name, PATIENCE));
         let mut asks = Vec::new();

@@ -59,25 +59,32 @@ impl Claim {
         Ok(Claim { socket: End::new(socket) })
     }
 
-    pub(crate) fn answer(&self, handle: BorrowedFd<'_>) -> io::Result<()> {
-        // More than that come with the next call, so that a mad one cannot hold this one up.
-        for _ in 0..BACKLOG {
-            let asker = match accept_with(&self.socket, SocketFlags::CLOEXEC) {
-                Err(Errno::AGAIN) => return Ok(()),
+    pub(crate) fn next(&self) -> io::Result<Option<Asker>> {
+        loop {
+            let connection = match accept_with(&self.socket, SocketFlags::CLOEXEC) {
+                Err(Errno::AGAIN) => return Ok(None),
                 Err(Errno::INTR | Errno::CONNABORTED) => continue,
-                asker => asker?,
+                connection => connection?,
             };
-            // Whoever is not answered finds the connection closed. There is room for one message in a
-            // fresh connection; it fails if the asker is gone.
-            if is_same_user(asker.as_fd())? {
-                let _gone = Control::from_handle(asker)?.send(HERE, &[handle]);
+            // Another user finds the connection closed.
+            if is_same_user(connection.as_fd())? {
+                return Ok(Some(Asker(Control::from_handle(connection)?)));
             }
         }
-        Ok(())
     }
 
     pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Asker(Control);
+
+impl Asker {
+    pub(crate) fn answer(self, handle: BorrowedFd<'_>) {
+        // A fresh connection has room for a message, so this fails if the asker is gone.
+        let _gone = self.0.send(HERE, &[handle]);
     }
 }
 
