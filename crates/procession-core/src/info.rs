@@ -19,6 +19,11 @@ impl ProcessInfo {
         &self.name
     }
 
+    /// A child of this process.
+    pub(crate) fn of_child(name: &str, pid: u32) -> Self {
+        Self { name: name.to_owned(), pid, parent_pid: Some(std::process::id()) }
+    }
+
     /// The process id.
     pub fn pid(&self) -> u32 {
         self.pid
@@ -48,6 +53,44 @@ pub(crate) fn check_name(name: &str) -> Result<()> {
         Some(at) => Err(Error::usage(format!("the name {name:?} has a NUL at byte {at}"))),
         None => Ok(()),
     }
+}
+
+/// The process that has started this one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParentProcess {
+    name: String,
+    pid: u32,
+}
+
+static PARENT: Mutex<Option<ParentProcess>> = Mutex::new(None);
+
+impl ParentProcess {
+    /// Its name: `MainProcess`, if it is the program itself.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Whether it lives. When it ends this process does, too, so there is little time to see that it does not.
+    pub fn is_alive(&self) -> bool {
+        procession_os::process::parent_pid() == self.pid
+    }
+}
+
+/// The process that has started this one; `None` in the main process. (`parent_process`.)
+pub fn parent_process() -> Option<ParentProcess> {
+    PARENT.lock().clone()
+}
+
+/// Declares this process a child of the given name, of a process of that name.
+pub(crate) fn become_child_of(name: String, parent: String) {
+    *PARENT.lock() =
+        Some(ParentProcess { name: parent, pid: procession_os::process::parent_pid() });
+    become_child(name);
 }
 
 /// Declares this process a child of the given name. A copy of one declares itself anew.

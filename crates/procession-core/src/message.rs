@@ -158,6 +158,8 @@ pub struct Boot {
     pub limits: WorkerLimits,
     /// When it is to be replaced, as far as it sees that itself.
     pub retirement: Retirement,
+    /// The name of the process that has started it.
+    pub parent: String,
     /// By what it proves to other processes that it is of this program.
     pub authkey: AuthKey,
 }

@@ -42,12 +42,19 @@ pub struct Config {
     pub start_method: Option<StartMethod>,
     /// What it may use of the machine.
     pub limits: WorkerLimits,
+    /// Nobody waits for its end when the program ends.
+    pub is_daemon: bool,
 }
 
 impl Default for Config {
     /// A process that is named by its number.
     fn default() -> Self {
-        Self { name: next_name(), start_method: None, limits: WorkerLimits::default() }
+        Self {
+            name: next_name(),
+            start_method: None,
+            limits: WorkerLimits::default(),
+            is_daemon: false,
+        }
     }
 }
 
@@ -57,6 +64,8 @@ pub struct Process {
     worker: WorkerProcess,
     child: Arc<Child>,
     lane: ParentLane,
+    /// Nobody waits for its end when the program ends.
+    is_daemon: bool,
     started: Instant,
     said_hello: bool,
     /// It sent what no child of this build sends.
@@ -94,7 +103,7 @@ impl Process {
         encode: impl FnOnce(&mut Output<'_>) -> std::result::Result<(), E>,
         refused: impl FnOnce(E) -> Error,
     ) -> Result<Self> {
-        let Config { name, start_method, mut limits } = config;
+        let Config { name, start_method, mut limits, is_daemon } = config;
         check_name(&name)?;
         limits.check()?;
         let source = OneBulk(Mutex::new(BulkStore::new(4)));
@@ -143,6 +152,7 @@ impl Process {
             worker,
             child,
             lane,
+            is_daemon,
             started: Instant::now(),
             said_hello: false,
             speaks_nonsense: false,

@@ -1,6 +1,7 @@
 //! Making child processes, and becoming one.
 
 pub mod bootstrap;
+mod children;
 mod desk;
 mod fork;
 mod launcher;
@@ -12,6 +13,7 @@ mod source;
 mod template;
 mod worker_process;
 
+pub use children::active_children;
 pub(crate) use fork::Snapshot;
 pub use launcher::set_executable;
 pub(crate) use link::Link;

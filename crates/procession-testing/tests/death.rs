@@ -327,6 +327,14 @@ fn main_waits_for_a_process_that_was_dropped() {
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "main ends\nchild ends\n");
 }
 
+#[procession::test]
+fn main_does_not_wait_for_a_daemon_and_leaves_none() {
+    let _harness = Harness::start("a daemon", LIMIT);
+    let output = Command::new(env!("CARGO_BIN_EXE_detached")).arg("--daemon").output().unwrap();
+    assert!(output.status.success());
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "main ends\n");
+}
+
 /// The harness insists that nothing of them is left.
 #[procession::test]
 fn a_process_that_was_dropped_is_let_go_of_when_it_ends() {

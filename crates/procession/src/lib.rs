@@ -40,6 +40,7 @@ mod call;
 mod calls;
 mod codec;
 mod connection;
+mod context;
 mod entry;
 mod fork_guard;
 mod forked;
@@ -69,6 +70,7 @@ pub use codec::Described;
 pub use connection::{
     Address, Client, Connection, Listener, Nothing, Receiver, Sender, pipe, pipe_one_way,
 };
+pub use context::{Context, get_all_start_methods};
 pub use fork_guard::allow_fork_with_threads;
 pub use imap::{Imap, ImapUnordered};
 pub use manager::{ByMut, ByRef, DictProxy, ListProxy, Manager, Method, Namespace, Proxy};
@@ -77,10 +79,12 @@ pub use plain::Plain;
 pub use pool::Pool;
 pub use process::Process;
 pub use procession_core::authkey::{AuthKey, authkey, set_authkey};
-pub use procession_core::info::{ProcessInfo, current_process};
+pub use procession_core::info::{ParentProcess, ProcessInfo, current_process, parent_process};
 pub use procession_core::pool::{Stats, TaskInfo, WorkerInfo, WorkerState};
 pub use procession_core::report::{report, report_on_signal};
-pub use procession_core::start::{StartMethod, get_start_method, set_executable, set_start_method};
+pub use procession_core::start::{
+    StartMethod, active_children, get_start_method, set_executable, set_start_method,
+};
 pub use procession_core::worker::{CurrentTask, current_task};
 pub use procession_core::{Error, Result};
 pub use procession_ipc::segment::Atomic;

@@ -166,6 +166,15 @@ impl<R: Returned> Process<R> {
         self
     }
 
+    /// Whether nobody waits for the process when the program ends: then it is killed, even if this handle was
+    /// dropped, where another is waited for. (`daemon`.) It may have children of its own, unlike in Python: they
+    /// go with it.
+    #[must_use]
+    pub fn daemon(mut self, is_daemon: bool) -> Self {
+        self.config.is_daemon = is_daemon;
+        self
+    }
+
     /// The process's name.
     pub fn get_name(&self) -> &str {
         &self.config.name

@@ -28,10 +28,14 @@ pub(super) fn forget_ended() {
     drop(ended);
 }
 
-/// Waits for all of them.
+/// Waits for all of them but daemons, which it ends.
 pub fn join_detached() {
     loop {
         let Some(mut process) = DETACHED.lock().pop() else { return };
+        if process.is_daemon {
+            // If it cannot be killed it goes with this program.
+            let _ = process.child().kill();
+        }
         process.wait(None);
     }
 }

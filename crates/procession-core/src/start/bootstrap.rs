@@ -223,7 +223,7 @@ fn bind_life(parent_pid: u32) {
 fn work(boot: Boot, lanes: Vec<WorkerLane>, control: Control) -> ! {
     // The process itself is named when the program knows of it.
     authkey::set_authkey(boot.authkey.clone());
-    info::become_child(boot.name.clone());
+    info::become_child_of(boot.name.clone(), boot.parent.clone());
     if let Err(why) = boot.limits.apply() {
         refuse(&control, why);
     }

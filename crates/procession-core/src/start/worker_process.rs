@@ -5,10 +5,11 @@ use super::fork::{Snapshot, fork_child};
 use super::launcher::{self, Awaited, Failure, OnExit, Way};
 use super::link::Link;
 use super::source::Body;
-use super::{StartMethod, preload};
+use super::{StartMethod, children, preload};
 use crate::attachment::Attachments;
 use crate::authkey;
 use crate::error::{Error, Fault, Result, WorkerId};
+use crate::info::current_process;
 use crate::limits::WorkerLimits;
 use crate::message::{Boot, Parcel, Retirement, Role};
 use crate::payload::{Loan, Loans, Receipt};
@@ -163,6 +164,7 @@ impl Attempt {
             limits: spec.limits.clone(),
             retirement: spec.retirement,
             authkey: authkey::authkey()?,
+            parent: current_process().name().to_owned(),
         };
         let mut lanes = Vec::with_capacity(spec.threads);
         for thread in 0..spec.threads {
@@ -199,6 +201,7 @@ impl Attempt {
             generation: spec.generation,
             memory_limit_bytes: spec.limits.memory_bytes,
         };
+        children::note(&id, &child);
         let body = Box::new(Process { child: child.clone(), _hold: self.hold });
         let worker = WorkerProcess::new(id, body, self.control, spec.threads);
         Ok(Ok(Launched { worker, lanes: self.lanes, child }))

@@ -1,4 +1,5 @@
-//! Drops a running process; `main` ends when it has ended.
+//! Drops a running process; `main` ends when it has ended. With `--daemon` the process never ends, and is not
+//! waited for.
 
 use procession::Process;
 use std::time::Duration;
@@ -9,12 +10,20 @@ fn last() {
     println!("child ends");
 }
 
+fn never() {
+    loop {
+        std::thread::sleep(Duration::from_secs(60));
+    }
+}
+
 #[procession::main]
 #[expect(clippy::print_stdout, reason = "the test reads it")]
 fn main() -> procession::Result<()> {
-    let mut process = Process::new(last, ());
-    process.start()?;
-    drop(process);
+    if std::env::args().any(|argument| argument == "--daemon") {
+        Process::new(never, ()).daemon(true).start()?;
+    } else {
+        Process::new(last, ()).start()?;
+    }
     println!("main ends");
     Ok(())
 }

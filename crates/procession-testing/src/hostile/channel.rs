@@ -102,6 +102,7 @@ fn parcel(random: &mut Random) -> Parcel {
             threads: random.number() as u32,
             limits: Default::default(),
             retirement: Default::default(),
+            parent: String::new(),
             authkey: procession::AuthKey::new(*b"nobody's"),
         }),
         1 => Parcel::Refusal(text),
