@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-for example in hello pool survive give_up stuck; do
+for example in hello pool survive give_up stuck talk; do
     echo "--- $example"
     cargo run --quiet --release --example "$example"
 done

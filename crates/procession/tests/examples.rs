@@ -221,6 +221,13 @@ fn stuck_names_the_item_that_hangs() {
 }
 
 #[test]
+fn talk_accounts_for_every_number() {
+    let run = run("talk", &[]);
+    assert_eq!(run.line(0), "sum of 1 to 1000: 500500");
+    assert_eq!(run.last(), "1000 numbers by Worker-1, Worker-2, Worker-3");
+}
+
+#[test]
 fn share_sends_its_data_once_to_each_worker() {
     let run = run("share", &[]);
     let totals: Vec<_> =
