@@ -58,8 +58,8 @@ pub fn prepare_to_sleep(mark: &AtomicU32) -> u32 {
     sys::life::prepare_to_sleep(mark)
 }
 
-/// Which life of this program it is: another number in each forked copy. What was taken in another one is
-/// not this process's.
+/// Which life of this program it is: another number in each forked copy of a process that has taken a mark, or
+/// [claimed](crate::name::Claim) a name. What was taken in another one is not this process's.
 #[inline]
 #[must_use]
 pub fn epoch() -> u32 {

@@ -4,6 +4,7 @@ use procession::{
     AtomicArray, Error, Event, Pool, Process, Queue, Shareable, ShareableList, SharedMemory, Value,
 };
 use procession_testing::{Harness, Random, again_by, send, wait_for};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicI8, AtomicU16, AtomicU64, Ordering};
@@ -255,6 +256,39 @@ fn a_maker_that_is_stopped_is_waited_for_and_many_attach_at_once() {
         }
     });
     kill(&mut maker);
+}
+
+fn starve(name: String, starved: Event, feed: Event, done: Event) -> procession::Result<()> {
+    let memory = SharedMemory::create(&name, 10)?;
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: Some(0), ..limit }).expect("a lower limit");
+    starved.set();
+    feed.wait();
+    setrlimit(Resource::Nofile, limit).expect("no more than it was");
+    done.wait();
+    drop(memory);
+    Ok(())
+}
+
+#[procession::test]
+fn a_maker_without_descriptors_answers_when_it_has_some_again() {
+    let _harness = Harness::start("a maker without descriptors", LIMIT);
+    let name = fresh("starved");
+    let events = || Event::new().unwrap();
+    let (starved, feed, done) = (events(), events(), events());
+    let arguments = (name.clone(), starved.clone(), feed.clone(), done.clone());
+    let mut maker = Process::new(starve, arguments);
+    maker.start().unwrap();
+    starved.wait();
+    std::thread::scope(|scope| {
+        let attaching = scope.spawn(|| SharedMemory::attach(&name).unwrap().size());
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(!attaching.is_finished(), "a connection takes a descriptor");
+        feed.set();
+        assert_eq!(attaching.join().unwrap(), 10);
+    });
+    done.set();
+    maker.join().unwrap().unwrap();
 }
 
 #[procession::test]

@@ -208,7 +208,9 @@ fn processes_and_pools_are_made_as_they_are_told() {
 #[procession::test]
 fn the_program_is_forked_with_all_that_it_has() {
     let _harness = Harness::start("fork", LIMIT);
-    for case in ["closures", "pictures", "pools", "ends", "threads", "many", "shared data"] {
+    let cases =
+        ["closures", "pictures", "pools", "ends", "threads", "many", "shared data", "names"];
+    for case in cases {
         let output = Command::new(env!("CARGO_BIN_EXE_fork")).arg(case).output().unwrap();
         let text = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{case}: {text}");

@@ -2,7 +2,8 @@
 
 #![allow(unsafe_code)]
 
-use procession::{Pool, Process, Result, Shared, SharedSlice, StartMethod};
+use procession::{Pool, Process, Result, Shared, SharedMemory, SharedSlice, StartMethod};
+use std::io::ErrorKind;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -165,6 +166,49 @@ fn shared_data() -> Result<()> {
     Ok(())
 }
 
+/// A copy has the memory that the program had, and not its names.
+fn names() -> Result<()> {
+    let name = format!("test-{}-fork", std::process::id());
+    let find = |name: &str| SharedMemory::attach(name)?.get::<u64>(0);
+    let is_free = |name: &str| {
+        let error = SharedMemory::attach(name).expect_err("nobody has the name");
+        assert_eq!(error.io_kind(), Some(ErrorKind::NotFound), "{error}");
+    };
+    let memory = SharedMemory::create(&name, 8)?;
+    memory.set(0, 1_u64)?;
+    let (captured, original, own) = (memory.clone(), name.clone(), format!("{name}-own"));
+    let own_again = own.clone();
+    let uses = move || {
+        captured.set(0, captured.get::<u64>(0)? + 1)?;
+        let mine = SharedMemory::create(&own, 8)?;
+        mine.set(0, 5_u64)?;
+        // The program has its name although the copy has none of its handles left.
+        drop(captured);
+        Ok::<_, procession::Error>((find(&original)?, find(&own)?))
+    };
+    assert_eq!(run(Process::fork(uses))??, (2, 5));
+    assert_eq!(find(&name)?, 2);
+    is_free(&own_again);
+    // It can take the name away, as any other process can.
+    let captured = memory.clone();
+    run(Process::fork(move || captured.unlink()))??;
+    is_free(&name);
+    // One that lives on keeps no name.
+    let memory = SharedMemory::create(&name, 8)?;
+    let captured = memory.clone();
+    let mut sleeper = Process::fork(move || {
+        std::thread::sleep(Duration::from_secs(600));
+        captured.size()
+    });
+    sleeper.start()?;
+    drop(memory);
+    is_free(&name);
+    drop(SharedMemory::create(&name, 8)?);
+    sleeper.kill()?;
+    assert_eq!(sleeper.join().expect_err("killed").signal(), Some(libc::SIGKILL));
+    Ok(())
+}
+
 /// The children of other methods end with the program although copies of it have lived on.
 fn ends() -> Result<()> {
     let pool = Pool::builder().processes(1).start_method(StartMethod::Spawn).build()?;
@@ -245,6 +289,7 @@ fn main() -> Result<()> {
         "threads" => threads(),
         "many" => many(),
         "shared data" => shared_data(),
+        "names" => names(),
         other => panic!("there is no case {other}"),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::named::{NAME_BYTES, Named};
 use super::shareable::Shareable;
-use crate::sync::place::{Place, cannot};
+use crate::sync::place::{Place, cannot, refuse};
 use procession_core::{Error, Result};
 use procession_ipc::slots::{First, Slots, Unfit};
 use procession_ipc::sync::Acquired;
@@ -67,7 +67,7 @@ impl Serialize for ShareableList {
 impl<'de> Deserialize<'de> for ShareableList {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         let named = Named::deserialize::<Self, D>(deserializer, NAME_BYTES)?;
-        Self::of(named).map_err(serde::de::Error::custom)
+        Self::of(named).map_err(|error| refuse(&error.to_string()))
     }
 }
 

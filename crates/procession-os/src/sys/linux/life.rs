@@ -109,6 +109,16 @@ pub(super) fn begin_anew() {
     EPOCH.fetch_add(1, Ordering::Relaxed);
 }
 
+/// Has the [`epoch`] change in each copy of this process from now on, whoever forks it.
+pub(super) fn count_copies() {
+    static HANDLER: Once = Once::new();
+    HANDLER.call_once(|| {
+        // SAFETY: the handler is a function of this library, which is never unloaded, and does
+        // nothing but two atomic stores.
+        unsafe { libc::pthread_atfork(None, None, Some(after_fork)) };
+    });
+}
+
 extern "C" fn after_fork() {
     begin_anew();
 }
@@ -126,12 +136,7 @@ impl Life {
     }
 
     fn start() -> io::Result<&'static Life> {
-        static HANDLER: Once = Once::new();
-        HANDLER.call_once(|| {
-            // SAFETY: the handler is a function of this library, which is never unloaded, and does
-            // nothing but two atomic stores.
-            unsafe { libc::pthread_atfork(None, None, Some(after_fork)) };
-        });
+        count_copies();
         let life: &'static mut Life = Box::leak(Box::new(Life {
             head: Head {
                 first: Node::default(),

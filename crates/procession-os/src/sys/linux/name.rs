@@ -20,6 +20,7 @@ use rustix::time::Timespec;
 use super::control::Control;
 use super::descriptor::above_streams;
 use super::inherited::End;
+use super::life;
 use crate::control::Received;
 
 /// How many may ask at once before the next has to try again.
@@ -48,6 +49,8 @@ fn socket() -> io::Result<OwnedFd> {
 
 impl Claim {
     pub(crate) fn new(name: &str) -> io::Result<Claim> {
+        // A copy of this process does not have it.
+        life::count_copies();
         let socket = socket()?;
         match bind(&socket, &address(name)?) {
             Err(Errno::ADDRINUSE) => {
