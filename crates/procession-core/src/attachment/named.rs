@@ -13,6 +13,9 @@
 //! | [`NAMED`] | the name is good, as far as its maker lives |
 //! | [`GIVEN_UP`] | it is not, for ever; written before it is free |
 
+#[cfg(test)]
+mod tests;
+
 use super::Attachment;
 use parking_lot::Mutex;
 use procession_ipc::primitive::Ordering;
@@ -36,6 +39,9 @@ pub const GIVEN_UP: u32 = 1;
 
 /// Longest wait for the answer of a process that has a name.
 pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Longest wait for the answer of a process that has a name that another one wants to have.
+const PATIENCE_OF_TAKER: Duration = Duration::from_secs(1);
 
 /// Bytes of the thread's stack.
 const STACK_BYTES: usize = 128 << 10;
@@ -81,7 +87,7 @@ static TOKENS: AtomicU64 = AtomicU64::new(0);
 /// # Errors
 /// As [`Claim::new`], and when the thread cannot be started.
 pub fn claim(name: &str, attachment: &Arc<Attachment>, word_at: usize) -> io::Result<Arc<Claimed>> {
-    let claim = Claim::new(name)?;
+    let claim = take(name)?;
     let token = TOKENS.fetch_add(1, Ordering::Relaxed);
     let mut current = SERVICE.lock();
     let own = current.clone().filter(|service| service.epoch == life::epoch());
@@ -106,6 +112,21 @@ pub fn claim(name: &str, attachment: &Arc<Attachment>, word_at: usize) -> io::Re
         drop(before);
     }
     Ok(claimed)
+}
+
+/// Takes a name that nobody has, or that is given up and only not free yet: who gave it up may have ended
+/// before it could [remind] anybody.
+fn take(name: &str) -> io::Result<Claim> {
+    let taken = match Claim::new(name) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => error,
+        claim => return claim,
+    };
+    match name::ask(name, PATIENCE_OF_TAKER) {
+        Ok(None) => Claim::new(name),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Claim::new(name),
+        // Somebody has it, or it cannot be found out.
+        Ok(Some(_)) | Err(_) => Err(taken),
+    }
 }
 
 /// The name that this process has for the attachment with this id.

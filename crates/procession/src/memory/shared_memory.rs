@@ -105,6 +105,9 @@ impl SharedMemory {
 
     /// As [`new`](Self::new), with a name of up to 80 bytes.
     ///
+    /// If somebody has the name, waits for at most a second for them to say that they still want it. Woken
+    /// by the answer, and by their death.
+    ///
     /// # Errors
     /// As [`new`](Self::new). With [`io_kind`](Error::io_kind) of
     /// [`AlreadyExists`](std::io::ErrorKind::AlreadyExists) when the name is taken, and of
