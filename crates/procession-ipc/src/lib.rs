@@ -25,6 +25,11 @@ pub mod roster;
 pub mod segment;
 pub mod slots;
 pub mod spin;
+// One word of the lane is a protocol of its own.
+#[cfg(all(test, loom))]
+#[expect(unreachable_pub, reason = "it is reached as a part of the lane")]
+#[path = "lane/stop.rs"]
+mod stop;
 pub mod sync;
 #[cfg(all(test, not(loom)))]
 mod test_random;

@@ -178,7 +178,8 @@ impl Holders {
         self.set(at + 8, 0);
         self.set(at, own.word());
         let used = (at - ENTRIES) / ENTRY_BYTES + 1;
-        self.word(USED).fetch_max(used as u32, Ordering::Release);
+        let used = self.get(USED).max(used as u32);
+        self.word(USED).store(used, Ordering::Release);
         Ok(at)
     }
 

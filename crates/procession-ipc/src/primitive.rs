@@ -1,7 +1,19 @@
 //! The one door to atomics: std's, or loom's under `--cfg loom`.
 
 #[cfg(loom)]
-pub use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+pub(crate) mod mortal;
+
+/// Loom's own, of which a model's are made.
+#[cfg(loom)]
+mod endless {
+    pub(super) use loom::sync::atomic::{AtomicU32, AtomicU64};
+}
+
+#[cfg(loom)]
+pub use loom::sync::atomic::{Ordering, fence};
+#[cfg(loom)]
+pub use mortal::{AtomicU32, AtomicU64};
+
 /// Those that only users want.
 #[cfg(not(loom))]
 pub use std::sync::atomic::{

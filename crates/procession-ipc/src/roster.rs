@@ -25,6 +25,8 @@
 //! A token of the past comes alive again when its seat was taken 2^21 times since, with something still
 //! held in its name; that is taken not to happen.
 
+#[cfg(all(test, loom))]
+mod models;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -38,7 +40,6 @@ use crate::primitive::AtomicU64;
 use crate::primitive::Ordering;
 #[cfg(not(loom))]
 use parking_lot::Mutex;
-#[cfg(not(loom))]
 use std::io;
 
 /// Bytes at the start of a segment that belong to the roster.
@@ -129,17 +130,7 @@ impl Roster {
             return Ok(Token(own as u32));
         }
         for seat in 1..=SEATS {
-            let mark_at = seat * life::MARK_BYTES;
-            let mark = self.segment.word32(mark_at).load(Ordering::Relaxed);
-            if !life::is_free(mark) || !self.segment.take_mark(seat)? {
-                continue;
-            }
-            let generation = self.segment.word32(mark_at + 4);
-            let taken = generation.load(Ordering::Relaxed).wrapping_add(1);
-            // ORDER(announce): released by the announcement.
-            generation.store(taken, Ordering::Relaxed);
-            self.segment.announce_mark(seat);
-            let token = Token::new(seat, taken);
+            let Some(token) = take_seat(&self.segment, seat)? else { continue };
             // ORDER(seat): with the load in `token`.
             self.own.store(u64::from(life::epoch()) << 32 | u64::from(token.0), Ordering::Release);
             return Ok(token);
@@ -159,7 +150,7 @@ impl Roster {
 
     /// This process's token.
     #[cfg(loom)]
-    pub fn token(&self) -> std::io::Result<Token> {
+    pub fn token(&self) -> io::Result<Token> {
         Ok(self.own)
     }
 
@@ -202,6 +193,22 @@ impl Roster {
         self.segment.wait_any(&words[..count], Some(timeout));
         true
     }
+}
+
+/// Takes a seat, if it is nobody's.
+#[cfg(any(test, not(loom)))]
+fn take_seat(segment: &Segment, seat: usize) -> io::Result<Option<Token>> {
+    let mark_at = seat * life::MARK_BYTES;
+    let mark = segment.word32(mark_at).load(Ordering::Relaxed);
+    if !life::is_free(mark) || !segment.take_mark(seat)? {
+        return Ok(None);
+    }
+    let generation = segment.word32(mark_at + 4);
+    let taken = generation.load(Ordering::Relaxed).wrapping_add(1);
+    // ORDER(announce): released by the announcement.
+    generation.store(taken, Ordering::Relaxed);
+    segment.announce_mark(seat);
+    Ok(Some(Token::new(seat, taken)))
 }
 
 /// Most holders whose ends one sleep minds at once; those of others are noticed with the next [`TICK`].

@@ -41,3 +41,33 @@ fn a_place_serves_one_request_after_another() {
     assert!(!claims.is_begun(next), "begun of one request says nothing of the next");
     assert!(claims.take_back(next) && !claims.begin(next) && !claims.is_begun(next));
 }
+
+/// Rows: "it read the frame", "the swap", "the response's tail".
+#[cfg(loom)]
+#[test]
+fn a_request_is_taken_back_or_begun_or_answered_whenever_the_worker_vanishes() {
+    use crate::layout::b;
+    use crate::primitive::Ordering;
+    use crate::segment::explore_ends;
+    explore_ends(|fate| {
+        let segment = Arc::new(Segment::model(&[b::RESPONSE_TAIL], &[b::CLAIMS + 8], 0, 0));
+        let claims = Claims::new(segment.clone());
+        let (worker, fate) = (claims.clone(), fate.clone());
+        let working = loom::thread::spawn(move || {
+            let part = || {
+                if worker.begin(1) {
+                    segment.word32(b::RESPONSE_TAIL).store(1, Ordering::Release);
+                }
+            };
+            let _ = fate.live(part, || ());
+            segment.word32(b::RESPONSE_TAIL).load(Ordering::Acquire) == 1
+        });
+        let taken_before = claims.take_back(1);
+        let is_answered = working.join().unwrap();
+        // Whoever buries the worker looks at the answers first, then at the claim.
+        let is_begun = claims.is_begun(1);
+        assert!(!(taken_before && is_begun), "one of the two has it");
+        assert!(is_begun || !is_answered, "what was answered was begun");
+        assert!(is_begun || taken_before || claims.take_back(1), "what nobody has can be taken");
+    });
+}

@@ -69,3 +69,29 @@ impl StopRequest {
         word == name_of(sequence, index) || word == word_of(sequence, ALL)
     }
 }
+
+#[cfg(all(test, loom))]
+mod models {
+    use super::*;
+    use crate::segment::explore_ends;
+
+    /// Rows: "before the store", "after it".
+    #[test]
+    fn a_call_sees_that_it_is_to_stop_or_nothing_whenever_the_parent_vanishes() {
+        explore_ends(|fate| {
+            let segment = Arc::new(Segment::model(&[], &[a::STOP_REQUEST], 0, 0));
+            let (own, fate) = (segment.clone(), fate.clone());
+            let parent = loom::thread::spawn(move || {
+                fate.live(|| StopRequest::publish(&own, 7, 1), || ());
+                fate.stores() > 0
+            });
+            let stop = StopRequest::new(segment);
+            let others = [(7, 0), (7, 2), (6, 1), (8, 1), (0, 0)];
+            let early = stop.names(7, 1);
+            assert!(others.iter().all(|(sequence, index)| !stop.names(*sequence, *index)));
+            let is_stored = parent.join().unwrap();
+            assert_eq!(stop.names(7, 1), is_stored);
+            assert!(is_stored || !early);
+        });
+    }
+}

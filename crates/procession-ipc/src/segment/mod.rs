@@ -17,4 +17,4 @@ pub use mapped::Segment;
 #[cfg(loom)]
 pub use model::Segment;
 #[cfg(all(test, loom))]
-pub(crate) use model::{explore, explore_large};
+pub(crate) use model::{explore, explore_ends, explore_large};

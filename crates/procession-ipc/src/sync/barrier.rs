@@ -16,6 +16,8 @@
 //! | the lock held | whoever gets the lock breaks the barrier |
 //! | it moved the phase, and woke nobody | those who wait look again with the next tick |
 
+#[cfg(all(test, loom))]
+mod models;
 #[cfg(test)]
 mod tests;
 

@@ -17,6 +17,8 @@
 //! | notified, before it left its place | another who waits finds that with the next tick, and takes the notification over |
 //! | notifying, before the wake | the notified one looks again with the next tick |
 
+#[cfg(all(test, loom))]
+mod models;
 #[cfg(test)]
 mod tests;
 
@@ -31,7 +33,10 @@ const TICKETS: usize = 0;
 const PLACES: usize = 16;
 const PLACE_BYTES: usize = 16;
 /// Most that wait at a time.
+#[cfg(not(loom))]
 const PLACES_MAX: usize = 255;
+#[cfg(loom)]
+const PLACES_MAX: usize = 2;
 
 /// Bytes that a condition takes, which begin as zeros.
 pub const CONDITION_BYTES: usize = PLACES + PLACES_MAX * PLACE_BYTES;

@@ -9,6 +9,8 @@
 //!
 //! ORDER(event): a release by who sets, an acquire by who sees it set.
 
+#[cfg(all(test, loom))]
+mod models;
 #[cfg(test)]
 mod tests;
 

@@ -5,7 +5,7 @@
 
 use crate::doorbell::{Bell, BellRequest, SleepFlag, SupervisorBell, settle};
 use crate::primitive::Ordering;
-use crate::segment::{Segment, explore};
+use crate::segment::{Segment, explore, explore_ends};
 use std::sync::Arc;
 
 const WORD: usize = 0;
@@ -82,5 +82,76 @@ fn an_unasked_worker_leaves_the_supervisor_alone() {
         bell.call_if_due(&worker, &parent, 1);
         bell.call_if_due(&worker, &parent, 1);
         assert_eq!(worker.word32(URGENT).load(Ordering::Relaxed), 2);
+    });
+}
+
+/// Row: "sleeper, S1 to S5".
+///
+/// Fails when a waker remembers nothing of the sleeps that it has woken.
+#[test]
+fn a_waker_goes_on_whenever_the_sleeper_vanishes_and_wakes_each_sleep_once() {
+    explore_ends(|fate| {
+        let (sleeping, waking) = (segment(), segment());
+        let (own, peer, fate) = (sleeping.clone(), waking.clone(), fate.clone());
+        let sleeper = loom::thread::spawn(move || {
+            let flag = SleepFlag::new(FLAG);
+            // It would sleep until the exit watch tells the other side; it does not come to that here.
+            let part = || {
+                flag.raise(&own, 0);
+                if peer.word32(WORD).load(Ordering::Acquire) != 0 {
+                    flag.lower(&own);
+                }
+            };
+            let _ = fate.live(part, || ());
+        });
+        let mut bell = Bell::new(WORD, FLAG);
+        for value in 1..=3 {
+            waking.word32(WORD).store(value, Ordering::Release);
+            settle();
+            bell.wake_if_asleep(&waking, &sleeping);
+        }
+        sleeper.join().unwrap();
+        assert!(waking.wakes() <= 1, "one sleep is woken once");
+    });
+}
+
+/// Row: "waker, W1 to W3".
+#[test]
+fn a_sleeper_sees_what_was_stored_or_the_end_whenever_the_waker_vanishes() {
+    explore_ends(|fate| {
+        let (sleeping, waking) = (segment(), segment());
+        let (own, peer, fate) = (waking.clone(), sleeping.clone(), fate.clone());
+        let waker = loom::thread::spawn(move || {
+            let part = || {
+                let mut bell = Bell::new(WORD, FLAG);
+                for value in 1..=2 {
+                    own.word32(WORD).store(value, Ordering::Release);
+                    settle();
+                    bell.wake_if_asleep(&own, &peer);
+                }
+            };
+            // The exit watch changes a word that the sleeper sleeps on, too; here it is the other one.
+            let end = || {
+                own.word32(URGENT).swap(1, Ordering::SeqCst);
+                own.wake(WORD);
+            };
+            let _ = fate.live(part, end);
+        });
+        let flag = SleepFlag::new(FLAG);
+        loop {
+            let seen = waking.word32(WORD).load(Ordering::Acquire);
+            if seen == 2 || waking.word32(URGENT).load(Ordering::Acquire) == 1 {
+                break;
+            }
+            flag.raise(&sleeping, seen);
+            let words = [(WORD, seen), (URGENT, 0)];
+            if waking.word32(WORD).load(Ordering::Acquire) == seen {
+                waking.wait_any(&words, None);
+            }
+            flag.lower(&sleeping);
+        }
+        waker.join().unwrap();
+        let last = waking.word32(WORD).load(Ordering::Acquire);
+        assert!(last == 2 || waking.word32(URGENT).load(Ordering::Acquire) == 1);
     });
 }

@@ -7,7 +7,7 @@
 
 use crate::frame::Header;
 use crate::ring::{Consumer, Geometry, Head, Part, PartProgress, Producer};
-use crate::segment::{Segment, explore};
+use crate::segment::{Segment, explore, explore_ends};
 use std::sync::{Arc, OnceLock};
 
 const TAIL: usize = 0;
@@ -212,4 +212,74 @@ fn a_writer_that_stops_after_any_step_leaves_whole_items() {
             assert_eq!(items_found(&consumer, &ring).as_deref(), found, "after step {steps}");
         });
     }
+}
+
+/// Rows: "part of the frame's bytes", "the skip frame's tail", "the frame's tail, before it rang".
+#[test]
+fn frames_are_whole_and_in_order_whenever_the_producer_vanishes() {
+    explore_ends(|fate| {
+        let ring = ring_segment();
+        let (mut producer, fate) = (Producer::new(ring.clone(), RING), fate.clone());
+        let mut consumer = Consumer::new(ring.clone(), RING);
+        // Three slots were used before, so that the second frame needs a skip frame.
+        for _ in 0..2 {
+            let pushed = producer.push(Header::default(), &[9]);
+            assert!(pushed.is_some() && take(&mut consumer).is_some());
+        }
+        producer.release(consumer.position());
+        let sender = loom::thread::spawn(move || {
+            let part = || {
+                for index in [0, 1] {
+                    let header = Header { sequence: index as u64, ..Header::default() };
+                    assert!(producer.push(header, &payload(index)).is_some());
+                }
+            };
+            fate.live(part, || ()).is_some()
+        });
+        let mut taken = 0;
+        let mut look = |consumer: &mut Consumer| {
+            while let Some((sequence, bytes)) = take(consumer) {
+                assert_eq!((sequence, bytes), (taken, payload(taken as usize)));
+                taken += 1;
+            }
+        };
+        look(&mut consumer);
+        let has_lived = sender.join().unwrap();
+        look(&mut consumer);
+        assert!(taken == 2 || !has_lived, "all that was sent is there");
+    });
+}
+
+/// "If the consumer dies, the producer's ring fills and stays full."
+#[test]
+fn a_ring_is_full_and_no_fuller_whenever_the_consumer_vanishes() {
+    explore_ends(|fate| {
+        let (ring, other) = (ring_segment(), Arc::new(Segment::model(&[8], &[], 16, 0)));
+        let (mut producer, heads, fate) =
+            (Producer::new(ring.clone(), RING), other.clone(), fate.clone());
+        let mut consumer = Consumer::new(ring, RING);
+        assert!(producer.push(Header::default(), &[1]).is_some());
+        assert!(producer.push(Header::default(), &[2]).is_some());
+        let taking = loom::thread::spawn(move || {
+            let part = || {
+                for _ in 0..2 {
+                    take(&mut consumer);
+                    HEAD.show(&other, consumer.position());
+                }
+            };
+            let _ = fate.live(part, || ());
+            HEAD.shown(&other)
+        });
+        let mut sent = 2;
+        let mut fill = |sent: &mut u32| {
+            producer.release(HEAD.shown(&heads));
+            while producer.push(Header::default(), &[3]).is_some() {
+                *sent += 1;
+            }
+        };
+        fill(&mut sent);
+        let freed = taking.join().unwrap();
+        fill(&mut sent);
+        assert_eq!(sent, RING.slots + freed, "all slots but those that were not given back");
+    });
 }

@@ -2,7 +2,7 @@
 
 use crate::primitive::Ordering;
 use crate::roster::Roster;
-use crate::segment::{Segment, explore};
+use crate::segment::{Segment, explore, explore_ends};
 use crate::sync::{Acquired, Lock};
 use loom::cell::UnsafeCell;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ impl Protected {
 }
 
 fn segment() -> Arc<Segment> {
-    Arc::new(Segment::model(&[LOCK_AT, 8, 12, 16, 20, 24, 28], &[], 0, 0))
+    Arc::new(Segment::model(&[LOCK_AT, LOCK_AT + 100, 8, 12, 16, 20, 24, 28], &[], 0, 0))
 }
 
 fn lock(segment: &Arc<Segment>, seat: usize) -> Lock {
@@ -92,4 +92,67 @@ fn whoever_waits_gets_the_lock_of_one_that_dies_at_any_step() {
             );
         });
     }
+}
+
+/// Rows: "it swapped its token in", "it set the last bit", "it swapped 0 in, and woke nobody".
+#[test]
+fn two_get_the_lock_whenever_a_third_vanishes() {
+    explore_ends(|fate| {
+        let segment = segment();
+        let [mortal, other, last] = [1, 2, 3].map(|seat| lock(&segment, seat));
+        let (fate, ending) = (fate.clone(), segment.clone());
+        let _ = last.acquire(None).unwrap();
+        let dying = loom::thread::spawn(move || {
+            let part = || {
+                let _ = mortal.acquire(None).unwrap();
+                mortal.release();
+            };
+            let end = || {
+                ending.end_holder(8, LOCK_AT);
+                ending.tick(LOCK_AT);
+            };
+            let _ = fate.live(part, end);
+        });
+        let taking = loom::thread::spawn(move || {
+            assert!(other.acquire(None).unwrap().is_some());
+            other.release();
+        });
+        last.release();
+        dying.join().unwrap();
+        taking.join().unwrap();
+        assert!(last.acquire(None).unwrap().is_some());
+    });
+}
+
+/// Row: "it was woken, before it got the lock".
+///
+/// Fails when a sleeper does not look again by itself.
+#[test]
+fn a_wake_up_that_went_to_one_that_vanishes_holds_up_nobody() {
+    explore(|| {
+        let segment = segment();
+        let [other, last] = [2, 3].map(|seat| lock(&segment, seat));
+        let _ = last.acquire(None).unwrap();
+        let ending = segment.clone();
+        let dying = loom::thread::spawn(move || {
+            let word = ending.word32(LOCK_AT);
+            let seen = word.load(Ordering::Relaxed);
+            let with = seen | 1 << 31;
+            if seen != 0
+                && word.compare_exchange(seen, with, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+            {
+                ending.wait(LOCK_AT, with, None);
+            }
+            // It does not come to look.
+            ending.end_holder(8, LOCK_AT + 100);
+            ending.tick(LOCK_AT);
+        });
+        let taking = loom::thread::spawn(move || {
+            assert!(other.acquire(None).unwrap().is_some());
+            other.release();
+        });
+        last.release();
+        dying.join().unwrap();
+        taking.join().unwrap();
+    });
 }
