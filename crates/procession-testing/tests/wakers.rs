@@ -16,6 +16,7 @@ layouts! {
     a_waker_that_is_dropped_may_use_its_pool
     a_waker_that_panics_keeps_nobody_else_from_being_woken
     a_pool_that_is_terminated_wakes_everybody
+    a_pool_may_end_in_a_waker
 }
 
 /// A waker that owns what a runtime's does: the results that its task waits for. It asks the pool
@@ -138,4 +139,51 @@ fn a_pool_that_is_terminated_wakes_everybody(layout: Layout) {
     });
     running.wait();
     assert!(results.into_iter().all(|result| result.get().is_err_and(|e| e.is_terminated())));
+}
+
+/// Ends its pool when it is dropped: nobody else has that any more.
+struct Last {
+    pool: Mutex<Option<Pool>>,
+    says: std::sync::mpsc::Sender<()>,
+}
+
+impl Wake for Last {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        // In a waker, wherever that is: on the pool's own thread, if nobody waits.
+        let pool = self.pool.lock().unwrap().take();
+        if let Some(pool) = &pool {
+            pool.close();
+            // It would wait for itself, or has nothing to wait for.
+            drop(pool.join());
+        }
+        drop(pool);
+        let _ = self.says.send(());
+    }
+}
+
+fn a_pool_may_end_in_a_waker(layout: Layout) {
+    let _harness = Harness::start("wakers that end their pool", LIMIT);
+    for _ in 0..5 {
+        let pool = layout.pool(2);
+        let pids = pool.worker_pids();
+        let gate = Event::new().unwrap();
+        let mut result = pool.apply_async(|gate: Event| gate.wait(), (gate.clone(),));
+        let (says, said) = std::sync::mpsc::channel();
+        let others = pool.apply_async(|gate: Event| gate.wait(), (gate.clone(),));
+        let waker: Waker = Arc::new(Last { pool: Mutex::new(Some(pool)), says }).into();
+        poll_once(&mut result, &waker);
+        drop(waker);
+        gate.set();
+        said.recv().unwrap();
+        result.get().unwrap();
+        // It was in time, or not.
+        drop(others.get());
+        procession_testing::wait_for("the end of the workers", LIMIT, || {
+            pids.iter().all(|pid| !procession_testing::send(pid.cast_signed(), 0))
+        });
+    }
 }

@@ -271,7 +271,8 @@ impl Pool {
     /// was dropped or was not asked for, and submissions that were refused. If that is more than one, the
     /// error is the first of them and has the [number](crate::Error::failure_count) and the first
     /// [few](crate::Error::failures). What was cancelled or terminated does not count. Or why the pool is
-    /// broken, if it is; or that it was not [closed](Self::close).
+    /// broken, if it is; that it was not [closed](Self::close); that this is in a waker, on the pool's own
+    /// thread, which would wait for itself.
     pub fn join(&self) -> Result<()> {
         match &self.layout {
             Layout::Processes(core) => core.join(),
@@ -282,7 +283,8 @@ impl Pool {
     /// Ends the pool at once. Unfinished tasks fail with [`Error::is_terminated`](crate::Error::is_terminated); the workers get
     /// SIGTERM and, after a grace period, SIGKILL. They are gone when this returns: it waits for their ends, and
     /// is woken by the last of them or when twelve seconds have passed. If they are
-    /// threads, what runs is waited for: see [`ThreadPool::terminate`].
+    /// threads, what runs is waited for: see [`ThreadPool::terminate`]. In a waker that the pool's own thread
+    /// wakes it does not wait: that thread has the rest to do.
     pub fn terminate(&self) {
         match &self.layout {
             Layout::Processes(core) => core.terminate(),

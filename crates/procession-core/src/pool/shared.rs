@@ -13,8 +13,10 @@ use procession_ipc::bulk::{Bulk, BulkStore};
 use procession_os::process::Exit;
 use std::io;
 use std::ops::{Deref, DerefMut};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::task::Waker;
+use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 /// A worker's end, as the launcher saw it.
@@ -132,6 +134,8 @@ pub(super) struct Shared {
     pub(super) exits: Mutex<Vec<Exited>>,
     pub(super) leader: Nudge,
     pub(super) supervisor: Nudge,
+    /// The thread that supervises, once it does.
+    supervisor_thread: OnceLock<ThreadId>,
     bulk: Mutex<BulkStore>,
     /// Bulk segments that were given up and that workers still have.
     given_up: Mutex<Vec<u64>>,
@@ -150,10 +154,22 @@ impl Shared {
             exits: Mutex::default(),
             leader: Nudge::default(),
             supervisor: Nudge::default(),
+            supervisor_thread: OnceLock::new(),
             bulk: Mutex::new(BulkStore::new(2 * workers * threads + 6)),
             given_up: Mutex::default(),
             has_given_up: AtomicBool::new(false),
         }
+    }
+
+    /// Notes that this thread supervises.
+    pub(super) fn begin_supervising(&self) {
+        // There is one.
+        let _ = self.supervisor_thread.set(std::thread::current().id());
+    }
+
+    /// Whether this thread is the one that supervises: it wakes who polls, and a waker is the user's code.
+    pub(super) fn is_supervising(&self) -> bool {
+        self.supervisor_thread.get() == Some(&std::thread::current().id())
     }
 
     /// Takes the pool's lock.

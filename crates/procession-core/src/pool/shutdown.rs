@@ -29,6 +29,11 @@ impl Shared {
         if matches!(self.lock().state, State::Open) {
             return Err(Error::usage("join() of a pool that is still open: call close() first"));
         }
+        if self.is_supervising() {
+            return Err(Error::usage(
+                "join() in a waker, on the pool's own thread, would wait for itself",
+            ));
+        }
         self.wait_until(Goal::Drained, None);
         let mut inner = self.lock();
         if matches!(inner.state, State::Closed) {
@@ -45,7 +50,8 @@ impl Shared {
         }
     }
 
-    /// Ends everything: tasks get `PoolTerminated`, workers SIGTERM, and after a grace SIGKILL.
+    /// Ends everything: tasks get `PoolTerminated`, workers SIGTERM, and after a grace SIGKILL. Waits for
+    /// that, unless it is for the calling thread to do.
     pub(super) fn terminate(&self) {
         let mut inner = self.lock();
         if !matches!(inner.state, State::Broken(_)) {
@@ -59,6 +65,13 @@ impl Shared {
             live.process.terminate();
         }
         self.supervisor.nudge();
+        if self.is_supervising() {
+            let kill_at = rest::later(rest::now(), self.config.grace);
+            let leads = inner.slots.iter_mut().step_by(self.config.threads);
+            let alive = leads.filter(|lead| lead.live.is_some());
+            alive.for_each(|lead| lead.stop_by = Some(kill_at));
+            return;
+        }
         if !self.wait_for_ends(&mut inner, self.config.grace) {
             inner.slots.iter().for_each(Slot::kill);
             self.wait_for_ends(&mut inner, KILL_PATIENCE);

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 /// Runs until the pool has ended and its last worker with it.
 pub(super) fn run(shared: &Arc<Shared>, own: &mut OwnThread) {
+    shared.begin_supervising();
     let mut checked = rest::now();
     loop {
         let seen = shared.supervisor.seen();
