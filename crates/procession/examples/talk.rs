@@ -29,8 +29,7 @@ fn work(
         done += 1;
         numbers.task_done()?;
     }
-    let name = procession::current_process().name().to_owned();
-    ledger.call(Ledger::note, (name, done))
+    ledger.call(Ledger::note, (procession::current_process().name().to_owned(), done))
 }
 
 #[procession::main]
