@@ -8,6 +8,7 @@
 
 pub mod arena;
 pub mod commons;
+pub mod exchange;
 pub mod named;
 mod registry;
 
@@ -103,8 +104,13 @@ impl Attachment {
 
     /// Makes one known that this process has made.
     fn enter(tag: u64, content: Content, nested: Vec<Arc<Self>>) -> Arc<Self> {
+        Self::enter_as(fresh_id(), tag, content, nested)
+    }
+
+    /// Makes one known that no parent has sent.
+    fn enter_as(id: u64, tag: u64, content: Content, nested: Vec<Arc<Self>>) -> Arc<Self> {
         let maker = Some(std::process::id());
-        let attachment = Arc::new(Self::new(fresh_id(), tag, content, maker, nested));
+        let attachment = Arc::new(Self::new(id, tag, content, maker, nested));
         registry::enter(&attachment);
         attachment
     }

@@ -496,17 +496,21 @@ fn atomics_are_borrowed_by_all_tasks_at_once() {
     assert!(AtomicArray::<AtomicU64>::zeroed(usize::MAX / 8).is_err());
 }
 
-fn use_inside(queue: Queue<(SharedMemory, u8)>) -> procession::Result<Error> {
+fn hand_out(queue: Queue<SharedMemory>) -> procession::Result<()> {
     let memory = SharedMemory::new(1)?;
-    Ok(queue.put(&(memory, 1)).unwrap_err())
+    memory.write(0, &[9])?;
+    queue.put(&memory)
 }
 
 #[procession::test]
-fn memory_does_not_go_through_queues_and_what_a_task_makes_stays_there() {
+fn what_a_task_makes_gets_out_by_a_queue_and_is_no_result() {
     let _harness = Harness::start("memory in a queue", LIMIT);
     let pool = Pool::new(1).unwrap();
-    let error = pool.apply(use_inside, (Queue::new().unwrap(),)).unwrap().unwrap();
-    assert!(error.is_codec(), "{error}");
+    let queue = Queue::new().unwrap();
+    pool.apply(hand_out, (queue.clone(),)).unwrap().unwrap();
+    let mut byte = [0];
+    queue.get().unwrap().read(0, &mut byte).unwrap();
+    assert_eq!(byte, [9]);
     let error = pool.apply(|| SharedMemory::new(1).unwrap(), ()).unwrap_err();
     assert!(error.is_codec(), "{error}");
     // A name goes anywhere.

@@ -1,6 +1,8 @@
 //! Queues between processes, and what is left of them when some are killed.
 
-use procession::{JoinableQueue, Lock, Pool, Process, Queue, SimpleQueue, Value};
+use procession::{
+    Connection, JoinableQueue, Lock, Pool, Process, Queue, SharedSlice, SimpleQueue, Value, pipe,
+};
 use procession_testing::{Harness, again_by, send, wait_for};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -216,9 +218,9 @@ fn large_items_go_through_and_their_memory_comes_back() {
 #[procession::test]
 fn what_cannot_be_put_is_an_error_where_it_is_put() {
     let _harness = Harness::start("refused items", LIMIT);
-    let queue = Queue::<Lock>::new().unwrap();
-    let error = queue.put(&Lock::new().unwrap()).unwrap_err();
-    assert!(error.is_codec(), "{error}");
+    let queue = Queue::<SharedSlice<u8>>::new().unwrap();
+    let error = queue.put(&SharedSlice::new(&[1_u8]).unwrap()).unwrap_err();
+    assert!(error.is_codec() && error.to_string().contains("with a task only"), "{error}");
     let queue = Queue::<u32>::bounded(1).unwrap();
     assert!(queue.try_put(&1).unwrap() && !queue.try_put(&2).unwrap() && queue.is_full());
     assert!(!queue.put_timeout(&2, Duration::from_millis(5)).unwrap());
@@ -227,6 +229,80 @@ fn what_cannot_be_put_is_an_error_where_it_is_put() {
     assert!(queue.put(&3).unwrap_err().is_closed());
     assert_eq!(queue.get().unwrap(), 1);
     assert!(queue.get().unwrap_err().is_closed() && queue.try_get().unwrap_err().is_closed());
+}
+
+/// Answers each request over the queue that came with it.
+fn answer(requests: Queue<(u64, Queue<u64>)>) -> procession::Result<()> {
+    for request in &requests {
+        let (number, reply) = request?;
+        reply.put(&(number * number))?;
+    }
+    Ok(())
+}
+
+#[procession::test]
+fn a_queue_travels_in_an_item_of_another() {
+    let _harness = Harness::start("queues in a queue", LIMIT);
+    let requests = Queue::new().unwrap();
+    let mut workers = [0; 2].map(|_| Process::new(answer, (requests.clone(),)));
+    workers.iter_mut().for_each(|worker| worker.start().unwrap());
+    for number in 0..20 {
+        // Made after the workers were started: they were sent nothing of it.
+        let reply = Queue::new().unwrap();
+        requests.put(&(number, reply.clone())).unwrap();
+        assert_eq!(reply.get().unwrap(), number * number);
+    }
+    requests.close().unwrap();
+    workers.iter_mut().for_each(|worker| worker.join().unwrap().unwrap());
+}
+
+/// Makes things of its own and hands them out.
+fn hand_out(
+    to: Queue<(Lock, Value<u32>, Connection<String, u8>)>,
+    go_on: Queue<()>,
+) -> procession::Result<String> {
+    let (here, there) = pipe::<u8, String>()?;
+    let value = Value::new(5)?;
+    to.put(&(Lock::new()?, value.clone(), there))?;
+    let told = here.recv()?;
+    here.send(&value.get()?.try_into().expect("a small one"))?;
+    go_on.get()?;
+    Ok(told)
+}
+
+#[procession::test]
+fn what_a_child_makes_gets_to_others_by_a_queue() {
+    let _harness = Harness::start("things of a child's", LIMIT);
+    let (things, go_on) = (Queue::new().unwrap(), Queue::new().unwrap());
+    let mut child = Process::new(hand_out, (things.clone(), go_on.clone()));
+    child.start().unwrap();
+    let (lock, value, connection) = things.get().unwrap();
+    {
+        let _guard = lock.lock().unwrap();
+        *value.lock().unwrap() += 1;
+    }
+    connection.send(&"hello".to_owned()).unwrap();
+    assert_eq!(connection.recv().unwrap(), 6);
+    go_on.put(&()).unwrap();
+    assert_eq!(child.join().unwrap().unwrap(), "hello");
+    assert!(connection.recv().unwrap_err().is_closed());
+    assert_eq!(value.get().unwrap(), 6, "it stays as long as somebody has it");
+}
+
+#[procession::test]
+fn what_a_dead_one_alone_had_is_lost_and_the_next_item_is_not() {
+    let _harness = Harness::start("things of a dead one's", LIMIT);
+    let queue = Queue::<(u8, Option<Lock>)>::new().unwrap();
+    let put = |queue: Queue<(u8, Option<Lock>)>| {
+        queue.put(&(1, Some(Lock::new()?)))?;
+        queue.put(&(2, None))
+    };
+    let mut child = Process::new(put, (queue.clone(),));
+    child.start().unwrap();
+    child.join().unwrap().unwrap();
+    let error = queue.get().unwrap_err();
+    assert!(error.is_codec() && error.to_string().contains("knows nothing"), "{error}");
+    assert!(matches!(queue.get().unwrap(), (2, None)));
 }
 
 again_by! { Spawn in spawned:

@@ -176,11 +176,14 @@ impl<S: Item, R: Item> Connection<S, R> {
 
     fn send_within(&self, item: &S, timeout: Option<Duration>) -> Result<bool> {
         let encoded = codec::encode_item(item, take_scratch());
-        let encoded = encoded.map_err(|error| Error::codec(error.to_string()))?;
+        let (encoded, kept) = encoded.map_err(|error| Error::codec(error.to_string()))?;
         let put = self.way.send(&encoded, timeout).map_err(cannot(CANNOT_SEND));
         keep_scratch(encoded);
         match put? {
-            Put::Done => Ok(true),
+            Put::Done => {
+                kept.sent();
+                Ok(true)
+            }
             Put::Full => Ok(false),
             Put::Closed => {
                 Err(Error::closed("nobody has the other end of the connection any more"))

@@ -152,11 +152,14 @@ impl<T: Item> Queue<T> {
     fn put_within(&self, item: &T, timeout: Option<Duration>) -> Result<bool> {
         // Not borrowed while the item is encoded: its `Serialize` may put something itself.
         let encoded = codec::encode_item(item, take_scratch());
-        let encoded = encoded.map_err(|error| Error::codec(error.to_string()))?;
+        let (encoded, kept) = encoded.map_err(|error| Error::codec(error.to_string()))?;
         let put = self.queue.put(&encoded, timeout).map_err(cannot(CANNOT_PUT));
         keep_scratch(encoded);
         match put? {
-            Put::Done => Ok(true),
+            Put::Done => {
+                kept.sent();
+                Ok(true)
+            }
             Put::Full => Ok(false),
             Put::Closed => {
                 Err(Error::closed("the queue is closed: nothing more can be put into it"))

@@ -73,8 +73,43 @@ struct Service {
 struct Entry {
     claim: Claim,
     attachment: Arc<Attachment>,
-    word_at: usize,
+    ends: Ends,
     claimed: Weak<Claimed>,
+}
+
+/// What says that nobody gets the memory any more.
+#[derive(Debug)]
+enum Ends {
+    /// A word of the memory, at this offset.
+    Word(usize),
+    /// That so many have got it.
+    After(Arc<Mentions>),
+}
+
+/// How many are still to get something, each once.
+#[derive(Debug)]
+pub(super) struct Mentions(AtomicU64);
+
+impl Mentions {
+    pub(super) fn one() -> Self {
+        Self(AtomicU64::new(1))
+    }
+
+    /// One more, unless it is over.
+    pub(super) fn add(&self) -> bool {
+        let add = |left: u64| (left > 0).then_some(left + 1);
+        self.0.try_update(Ordering::Relaxed, Ordering::Relaxed, add).is_ok()
+    }
+
+    /// One of them has got it; whether that was the last.
+    pub(super) fn answer(&self) -> bool {
+        let take = |left: u64| left.checked_sub(1);
+        self.0.try_update(Ordering::Relaxed, Ordering::Relaxed, take) == Ok(1)
+    }
+
+    pub(super) fn are_over(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
 }
 
 /// The one that names come to now. Locked before its entries.
@@ -87,7 +122,19 @@ static TOKENS: AtomicU64 = AtomicU64::new(0);
 /// # Errors
 /// As [`Claim::new`], and when the thread cannot be started.
 pub fn claim(name: &str, attachment: &Arc<Attachment>, word_at: usize) -> io::Result<Arc<Claimed>> {
-    let claim = take(name)?;
+    serve(take(name)?, attachment, Ends::Word(word_at))
+}
+
+/// Takes a name, that nobody else comes by, for an attachment that is commons, until so many have got it.
+pub(super) fn claim_for(
+    name: &str,
+    attachment: &Arc<Attachment>,
+    mentions: &Arc<Mentions>,
+) -> io::Result<Arc<Claimed>> {
+    serve(Claim::new(name)?, attachment, Ends::After(mentions.clone()))
+}
+
+fn serve(claim: Claim, attachment: &Arc<Attachment>, ends: Ends) -> io::Result<Arc<Claimed>> {
     let token = TOKENS.fetch_add(1, Ordering::Relaxed);
     let mut current = SERVICE.lock();
     let own = current.clone().filter(|service| service.epoch == life::epoch());
@@ -96,7 +143,7 @@ pub fn claim(name: &str, attachment: &Arc<Attachment>, word_at: usize) -> io::Re
     service.watcher.add_claim(&claim, token)?;
     let claimed = Arc::new(Claimed { service: service.clone(), token });
     let entry =
-        Entry { claim, attachment: attachment.clone(), word_at, claimed: Arc::downgrade(&claimed) };
+        Entry { claim, attachment: attachment.clone(), ends, claimed: Arc::downgrade(&claimed) };
     service.entries.lock().insert(token, entry);
     if is_new {
         let run = service.clone();
@@ -171,6 +218,8 @@ enum Answered {
     All,
     /// Nobody gets the memory any more; one of them asked since.
     GivenUp(Asker),
+    /// The last one has got it.
+    Over,
 }
 
 impl Claimed {
@@ -203,9 +252,9 @@ impl Service {
         let is_own = self.epoch == life::epoch();
         let mut current = SERVICE.lock();
         let mut entries = self.entries.lock();
-        let Some(Entry { claim, attachment, word_at, .. }) = entries.remove(&token) else { return };
+        let Some(Entry { claim, attachment, ends, .. }) = entries.remove(&token) else { return };
         if is_own {
-            if let Some(commons) = attachment.commons() {
+            if let (Some(commons), Ends::Word(word_at)) = (attachment.commons(), ends) {
                 // Whether somebody was faster makes no difference.
                 let _ = give_up(commons.segment(), word_at);
             }
@@ -240,10 +289,17 @@ impl Service {
 
     fn answer(&self, asked: &[u64]) -> io::Result<()> {
         for token in asked {
-            if let Answered::GivenUp(asker) = self.answer_those_of(*token)? {
-                self.remove(*token);
-                // It takes the end of its connection for a sign that the name is free.
-                drop(asker);
+            match self.answer_those_of(*token)? {
+                Answered::All => {}
+                Answered::GivenUp(asker) => {
+                    self.remove(*token);
+                    // It takes the end of its connection for a sign that the name is free.
+                    drop(asker);
+                }
+                Answered::Over => {
+                    self.remove(*token);
+                    super::exchange::let_go();
+                }
             }
         }
         Ok(())
@@ -261,10 +317,17 @@ impl Service {
         for _ in 0..AT_ONCE {
             let Some(asker) = entry.claim.next()? else { break };
             // Not sooner: it may be the one who wrote the word.
-            if is_given_up(commons.segment(), entry.word_at) {
+            if let Ends::Word(word_at) = entry.ends
+                && is_given_up(commons.segment(), word_at)
+            {
                 return Ok(Answered::GivenUp(asker));
             }
             asker.answer(commons.handle());
+            if let Ends::After(mentions) = &entry.ends
+                && mentions.answer()
+            {
+                return Ok(Answered::Over);
+            }
         }
         Ok(Answered::All)
     }

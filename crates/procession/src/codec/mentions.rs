@@ -5,6 +5,7 @@
 //! heard with the bytes.
 
 use procession_core::attachment::Attachment;
+use procession_core::attachment::exchange::{self, Keeper};
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
@@ -19,6 +20,10 @@ enum Encoding {
     Mentioning,
     /// A result, which may mention what its receiver has.
     Result,
+    /// An item of a queue or a pipe, which may mention what others can write.
+    Item,
+    /// An item that has mentioned something.
+    MentioningItem,
 }
 
 thread_local! {
@@ -50,38 +55,78 @@ impl Listener {
         Self::start(Encoding::Result)
     }
 
+    /// Listens to an item.
+    #[inline]
+    pub(super) fn to_item() -> Self {
+        Self::start(Encoding::Item)
+    }
+
     #[inline]
     fn start(encoding: Encoding) -> Self {
         let outer = ENCODING.replace(encoding);
-        let outer_mentioned =
-            if outer == Encoding::Mentioning { MENTIONED.take() } else { Vec::new() };
+        let outer_mentioned = if outer.has_mentioned() { MENTIONED.take() } else { Vec::new() };
         Self { outer, outer_mentioned }
     }
 
     /// What was mentioned.
     #[inline]
     pub(super) fn heard(&self) -> Vec<Arc<Attachment>> {
-        if ENCODING.get() == Encoding::Mentioning { MENTIONED.take() } else { Vec::new() }
+        if ENCODING.get().has_mentioned() { MENTIONED.take() } else { Vec::new() }
     }
 }
 
 impl Drop for Listener {
     #[inline]
     fn drop(&mut self) {
-        if ENCODING.replace(self.outer) == Encoding::Mentioning {
-            MENTIONED.take();
+        match ENCODING.replace(self.outer) {
+            Encoding::Mentioning => drop(MENTIONED.take()),
+            // The item was not encoded, or what it mentions was handed over.
+            Encoding::MentioningItem => drop(Kept(MENTIONED.take())),
+            _ => {}
         }
-        if self.outer == Encoding::Mentioning {
+        if self.outer.has_mentioned() {
             MENTIONED.set(std::mem::take(&mut self.outer_mentioned));
         }
     }
 }
 
-/// Notes that the value which is being encoded mentions an attachment.
+impl Encoding {
+    fn has_mentioned(self) -> bool {
+        matches!(self, Self::Mentioning | Self::MentioningItem)
+    }
+}
+
+/// What an item mentions, kept for its taker; taken back if the item is not sent.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Kept(pub(super) Vec<Arc<Attachment>>);
+
+impl Kept {
+    /// Whether it mentions nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The item was sent.
+    pub(crate) fn sent(mut self) {
+        self.0.clear();
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|attachment| exchange::take_back(attachment));
+    }
+}
+
+/// Where the receiver finds what is mentioned: at a keeper, or where it was sent ahead.
+pub(crate) type Origin = Option<Keeper>;
+
+/// Notes that the value which is being encoded mentions an attachment; gives where its receiver will find it.
 ///
 /// # Errors
 /// When it cannot, in words for the user.
-pub(crate) fn mention(attachment: &Arc<Attachment>) -> Result<(), &'static str> {
+pub(crate) fn mention(attachment: &Arc<Attachment>) -> Result<Origin, String> {
     match ENCODING.get() {
         Encoding::Arguments | Encoding::Mentioning => {
             ENCODING.set(Encoding::Mentioning);
@@ -90,16 +135,23 @@ pub(crate) fn mention(attachment: &Arc<Attachment>) -> Result<(), &'static str> 
                     mentioned.push(attachment.clone());
                 }
             });
-            Ok(())
+            Ok(None)
         }
-        Encoding::Result if attachment.is_known_to_parent() => Ok(()),
-        Encoding::Result => {
-            Err("shared data that was made in a worker cannot be its result: make it \
+        Encoding::Item | Encoding::MentioningItem => {
+            let keeper = exchange::keep(attachment).map_err(|error| error.to_string())?;
+            ENCODING.set(Encoding::MentioningItem);
+            MENTIONED.with_borrow_mut(|mentioned| mentioned.push(attachment.clone()));
+            Ok(Some(keeper))
+        }
+        Encoding::Result if attachment.is_known_to_parent() => Ok(None),
+        Encoding::Result => Err("shared data that was made in a worker cannot be its result: make it \
                                  in the program and pass it to the task, or return the values \
-                                 themselves")
-        }
+                                 themselves"
+            .to_owned()),
         Encoding::Nothing => Err("shared data travels only with a task, in its arguments or its \
-                                  result: elsewhere encode the values themselves"),
+                                  result, or an item of a queue or a pipe: elsewhere encode the values \
+                                  themselves"
+            .to_owned()),
     }
 }
 

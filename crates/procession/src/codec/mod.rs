@@ -21,7 +21,7 @@ pub use error::CodecError;
 use crate::target::Returned;
 use counted::Counted;
 use flavor::{Append, Bounded, Source};
-use mentions::Listener;
+use mentions::{Kept, Listener};
 use procession_core::attachment::{ATTACHMENTS_MAX, Attachment, Attachments};
 use procession_core::payload::{Input, NoMemory, Output, Value};
 use procession_core::{Error, Result};
@@ -102,17 +102,22 @@ pub(crate) fn decode_value<T: DeserializeOwned + 'static>(
     }
 }
 
-/// Encodes a value that travels by itself, into this memory.
+/// Encodes a value that travels by itself, into this memory; what it mentions is kept for its receiver.
 pub(crate) fn encode_item<T: Serialize + 'static>(
     value: &T,
     scratch: Vec<u8>,
-) -> std::result::Result<Vec<u8>, CodecError> {
+) -> std::result::Result<(Vec<u8>, Kept), CodecError> {
     let mut output = Output::new(scratch, None);
+    let mut kept = Kept(Vec::new());
     match plain::encode(value, &mut output) {
         Some(written) => written.map_err(|NoMemory| CodecError::no_memory::<T>())?,
-        None => encode_by_serde(value, &mut output)?,
+        None => {
+            let listener = Listener::to_item();
+            encode_by_serde(value, &mut output)?;
+            kept.0 = listener.heard();
+        }
     }
-    Ok(std::mem::take(output.bytes()))
+    Ok((std::mem::take(output.bytes()), kept))
 }
 
 /// Decodes a value that travelled by itself.

@@ -267,7 +267,10 @@ impl Namespace {
     /// Sets the value of a name.
     pub fn set<T: Item>(&self, name: &str, value: &T) -> Result<()> {
         let encoded = codec::encode_item(value, Vec::new());
-        let encoded = encoded.map_err(|error| Error::codec(error.to_string()))?;
+        let (encoded, kept) = encoded.map_err(|error| Error::codec(error.to_string()))?;
+        if !kept.is_empty() {
+            return Err(Error::codec("a namespace has values, and no handles of shared objects"));
+        }
         let set = |names: &mut Names, name: String, value: Vec<u8>| drop(names.insert(name, value));
         self.0.call(set, (name.to_owned(), encoded))
     }

@@ -136,7 +136,8 @@ enum Outcome {
 
 impl Outcome {
     fn number(number: u64) -> Self {
-        codec::encode_item(&number, Vec::new()).map_or_else(Self::codec, Self::Value)
+        codec::encode_item(&number, Vec::new())
+            .map_or_else(Self::codec, |(bytes, _)| Self::Value(bytes))
     }
 
     fn codec(error: CodecError) -> Self {

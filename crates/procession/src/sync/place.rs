@@ -1,7 +1,8 @@
 //! Where a shared object lies, and how it crosses.
 
-use crate::codec::mentions::{self, mention};
+use crate::codec::mentions::{self, Origin, mention};
 use crate::shared::tag_of;
+use procession_core::attachment::exchange::{self, Keeper};
 use procession_core::attachment::{self, Attachment, arena};
 use procession_core::{Error, Result};
 use procession_ipc::primitive::Ordering;
@@ -65,9 +66,13 @@ impl Place {
     }
 
     /// The place that was sent as an object of type `T`.
-    fn find<T: 'static>(id: u64, at: u64) -> std::result::Result<Self, String> {
+    fn find<T: 'static>(id: u64, at: u64, origin: Origin) -> std::result::Result<Self, String> {
         let name = type_name::<T>();
-        let attachment = attachment::find(id).map_err(|unknown| match unknown {
+        let found = match origin {
+            Some(keeper) => exchange::get(id, keeper),
+            None => attachment::find(id),
+        };
+        let attachment = found.map_err(|unknown| match unknown {
             attachment::Unknown::Id => format!(
                 "this process knows nothing of the memory of a `{name}` that was sent to it: its last \
                  handle is gone, or it was never here"
@@ -146,8 +151,8 @@ pub(crate) fn serialize_place<M: Serialize, S: Serializer>(
     more: M,
     serializer: S,
 ) -> std::result::Result<S::Ok, S::Error> {
-    mention(&place.attachment).map_err(S::Error::custom)?;
-    (place.attachment.id(), place.at as u64, more).serialize(serializer)
+    let origin = mention(&place.attachment).map_err(S::Error::custom)?.map(|keeper| keeper.0);
+    (place.attachment.id(), place.at as u64, origin, more).serialize(serializer)
 }
 
 pub(crate) fn deserialize<'de, T: Object, D: Deserializer<'de>>(
@@ -161,8 +166,9 @@ pub(crate) fn deserialize_place<'de, T: 'static, M: Deserialize<'de>, H, D: Dese
     deserializer: D,
     make: impl FnOnce(Place, M) -> std::result::Result<H, String>,
 ) -> std::result::Result<H, D::Error> {
-    let (id, at, more) = <(u64, u64, M)>::deserialize(deserializer)?;
-    let handle = Place::find::<T>(id, at).and_then(|place| make(place, more));
+    let (id, at, origin, more) = <(u64, u64, Option<u64>, M)>::deserialize(deserializer)?;
+    let place = Place::find::<T>(id, at, origin.map(Keeper));
+    let handle = place.and_then(|place| make(place, more));
     handle.map_err(|why| refuse(&why))
 }
 
