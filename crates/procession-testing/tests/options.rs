@@ -1,7 +1,7 @@
 //! Options at their ends: nothing, and as much as there is. They work, or the call that they are for says
 //! that they cannot.
 
-use procession::{Error, Pool, Process, ThreadPool};
+use procession::{Array, AtomicArray, Error, Pool, Process, ThreadPool};
 use procession_testing::{Harness, Layout, layouts};
 use std::time::Duration;
 
@@ -200,4 +200,14 @@ fn waits_for_a_process_are_of_any_length() {
     assert!(process.join_timeout(Duration::ZERO).unwrap().is_none());
     gate.set();
     assert!(process.join_timeout(FOREVER).unwrap().is_some());
+}
+
+#[procession::test]
+fn shared_objects_that_cannot_be_say_which() {
+    let _harness = Harness::start("shared objects", LIMIT);
+    let error = AtomicArray::<std::sync::atomic::AtomicU64>::zeroed(1 << 47).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("a shared AtomicArray<core::sync::atomic::AtomicU64>"), "{text}");
+    let text = Array::<u8>::zeroed(1 << 62).unwrap_err().to_string();
+    assert!(text.contains("a shared Array<u8>"), "{text}");
 }

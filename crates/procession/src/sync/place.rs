@@ -47,7 +47,7 @@ impl Place {
         bytes: usize,
         allot: impl FnOnce(usize) -> io::Result<(Arc<Attachment>, usize)>,
     ) -> Result<Self> {
-        let name = type_name::<T>().rsplit("::").next().unwrap_or_default();
+        let name = name_of::<T>();
         let failed = |source| Error::system(format!("cannot make a shared {name}"), source);
         let with_header = bytes.checked_add(HEADER_BYTES);
         let with_header = with_header.ok_or_else(|| failed(io::ErrorKind::OutOfMemory.into()))?;
@@ -219,6 +219,13 @@ macro_rules! travels {
 }
 
 pub(crate) use travels;
+
+/// How an error calls a type: without its path, that of its parameters being part of the name.
+fn name_of<T>() -> &'static str {
+    let whole = type_name::<T>();
+    let path = &whole[..whole.find('<').unwrap_or(whole.len())];
+    path.rfind("::").map_or(whole, |at| &whole[at + 2..])
+}
 
 /// What to say when this process cannot take part in an object.
 pub(crate) fn cannot(what: &'static str) -> impl FnOnce(std::io::Error) -> Error {
