@@ -224,7 +224,8 @@ impl Error {
     }
 
     /// How many failures this is. One, but for what `Pool::join` returns: that is all that failed and nobody
-    /// has looked at, an item of a map being one. The other methods speak of the first of them.
+    /// has looked at, an item of a map being one, and before that, that the pool is broken, if it is. The
+    /// other methods speak of the first of them.
     pub fn failure_count(&self) -> u64 {
         match &*self.fault {
             Fault::Unseen { count, .. } => *count,

@@ -241,6 +241,29 @@ fn items_of_a_closed_pool_fail_one_by_one(layout: Layout) {
 }
 
 #[procession::test]
+fn a_pool_that_broke_tells_what_had_failed_before() {
+    let _harness = Harness::start("failures of broken pools", LIMIT);
+    let no_more = Event::new().unwrap();
+    let initialize = |no_more: Event| assert!(!no_more.is_set(), "no more workers");
+    let builder = Pool::builder().processes(1).initializer(initialize, (no_more.clone(),));
+    let pool = builder.build().unwrap();
+    drop(pool.apply_async(fail, (1,)));
+    procession_testing::wait_for("the failure", LIMIT, || {
+        pool.apply(|| (), ()).is_ok() && pool.stats().failed == 1
+    });
+    no_more.set();
+    let last: Result<(), Error> = pool.apply(|| std::process::abort(), ());
+    assert!(last.unwrap_err().is_worker_lost());
+    assert!(pool.apply(|| (), ()).unwrap_err().is_broken());
+    drop(pool.apply_async(|| (), ()));
+    pool.close();
+    let error = pool.join().unwrap_err();
+    assert!(error.is_broken() && error.panic_message() == Some("no more workers"), "{error}");
+    assert_eq!(error.failure_count(), 2, "{error}");
+    assert_eq!(error.failures()[1].panic_message(), Some("number 1"));
+}
+
+#[procession::test]
 fn errors_of_joins_travel() {
     let _harness = Harness::start("errors of joins", LIMIT);
     let outer = Pool::new(1).unwrap();

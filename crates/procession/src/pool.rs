@@ -270,9 +270,11 @@ impl Pool {
     /// What failed and nobody has looked at, so that no error vanishes: tasks and items of maps whose result
     /// was dropped or was not asked for, and submissions that were refused. If that is more than one, the
     /// error is the first of them and has the [number](crate::Error::failure_count) and the first
-    /// [few](crate::Error::failures). What was cancelled or terminated does not count. Or why the pool is
-    /// broken, if it is; that it was not [closed](Self::close); that this is in a waker, on the pool's own
-    /// thread, which would wait for itself.
+    /// [few](crate::Error::failures). What was cancelled or terminated does not count. Before
+    /// all of that, why the pool is broken, if it is.
+    ///
+    /// Also when the pool was not [closed](Self::close), and in a waker on the pool's own thread, which
+    /// would wait for itself.
     pub fn join(&self) -> Result<()> {
         match &self.layout {
             Layout::Processes(core) => core.join(),

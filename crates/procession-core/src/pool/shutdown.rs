@@ -44,8 +44,9 @@ impl Shared {
             inner.slots.iter().for_each(Slot::kill);
             self.wait_for_ends(&mut inner, KILL_PATIENCE);
         }
-        match &mut inner.state {
-            State::Broken(error) => Err(error.clone()),
+        let inner = &mut *inner;
+        match &inner.state {
+            State::Broken(error) => Err(inner.failures.unseen_beside(error)),
             _ => inner.failures.unseen().map_or(Ok(()), Err),
         }
     }

@@ -56,9 +56,10 @@ impl Failure {
         self.unseen.load(Ordering::Relaxed)
     }
 
-    /// Whether it is news to whoever joins the pool: not what the user has asked for.
+    /// Whether it is news to whoever joins the pool: not what the user has asked for, and not that the pool
+    /// is broken, which is said anyway.
     fn is_news(&self) -> bool {
-        !self.error.is_terminated() && !self.error.is_cancelled()
+        !self.error.is_terminated() && !self.error.is_cancelled() && !self.error.is_broken()
     }
 }
 
@@ -108,6 +109,14 @@ impl Failures {
             }
             !is_final && unseen > 0
         });
+    }
+
+    /// That the pool is broken, and what nobody has looked at: one error for all of it.
+    pub(crate) fn unseen_beside(&mut self, broken: &Error) -> Error {
+        let Some(unseen) = self.unseen() else { return broken.clone() };
+        let first = std::iter::once(broken).chain(unseen.failures()).take(NAMED_MAX);
+        let both = Error::unseen(unseen.failure_count() + 1, first.cloned().collect());
+        both.unwrap_or_else(|| broken.clone())
     }
 
     /// What nobody has looked at: one error for all of it, or none.
@@ -188,6 +197,26 @@ mod tests {
         }
         let _ = one.look();
         assert!(failures.unseen().is_none());
+    }
+
+    #[test]
+    fn that_the_pool_is_broken_comes_first() {
+        let fault = |why: &str| crate::error::Fault::Broken {
+            why: why.to_owned(),
+            worker: None,
+            exit: None,
+            cause: None,
+        };
+        let broken = Error::new(fault("no luck"));
+        let mut failures = Failures::default();
+        // What failed by that is no news.
+        failures.note(&Failure::new(broken.clone()));
+        assert_eq!(failures.unseen_beside(&broken).failure_count(), 1);
+        (0..10).for_each(|number| failures.note(&failure(number)));
+        let both = failures.unseen_beside(&broken);
+        assert!(both.is_broken());
+        assert_eq!((both.failure_count(), both.failures().len()), (11, NAMED_MAX));
+        assert_eq!(both.failures()[1].to_string(), "0");
     }
 
     #[test]

@@ -426,7 +426,7 @@ impl Engine {
         self.stop();
         self.join_threads();
         if self.state() == BROKEN {
-            return Err(self.broken_error());
+            return Err(self.failures.lock().unseen_beside(&self.broken_error()));
         }
         let unseen = self.failures.lock().unseen();
         unseen.map_or(Ok(()), Err)
