@@ -13,6 +13,7 @@ layouts! {
     results_outlive_their_pool
     whoever_waits_is_woken_by_the_end
     an_end_may_come_from_many_threads_at_once
+    one_thread_may_wait_for_what_another_cancels
     an_iterator_that_panics_costs_its_own_call_alone
     what_a_lazy_map_had_handed_in_before_the_pool_was_closed_runs
 }
@@ -145,6 +146,26 @@ fn whoever_waits_is_woken_by_the_end(layout: Layout) {
         Ok(value) => assert!(value == 7 && layout == Layout::Threads),
         Err(error) => assert!(error.is_terminated() && layout != Layout::Threads),
     }
+    pool.join().unwrap();
+}
+
+fn one_thread_may_wait_for_what_another_cancels(layout: Layout) {
+    let _harness = Harness::start("waiting and cancelling", LIMIT);
+    let pool = layout.pool(1);
+    let (running, gate) = held(&pool);
+    // What they give need not be shared between threads itself.
+    let task = pool.apply_async(|| std::cell::Cell::new(1), ());
+    let map = pool.map_async(std::cell::Cell::new, 0..100_u8);
+    std::thread::scope(|scope| {
+        let waits = [scope.spawn(|| task.wait()), scope.spawn(|| map.wait())];
+        assert!(task.cancel() && map.cancel());
+        waits.into_iter().for_each(|wait| wait.join().unwrap());
+    });
+    assert!(task.get().unwrap_err().is_cancelled());
+    assert!(map.get().unwrap_err().is_cancelled());
+    gate.set();
+    assert_eq!(running.get().unwrap(), 7);
+    pool.close();
     pool.join().unwrap();
 }
 

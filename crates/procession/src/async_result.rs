@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 ///
 /// It may be waited for, asked, polled as a [`Future`] on any runtime, or dropped: the task runs all
 /// the same, and an error that nobody looked at is reported by `Pool::join`. Results may be taken in
-/// any order.
+/// any order. Threads may share it: one may wait for what another cancels.
 #[must_use = "an error that nobody looks at is only reported when the pool is joined"]
 pub struct AsyncResult<R> {
     place: Place<R>,
@@ -39,7 +39,7 @@ pub(crate) enum Source<R> {
     /// One task, whose value is decoded thus.
     Task(Arc<TaskCell>, fn(&TaskCell) -> Option<Result<R>>),
     /// A map.
-    Map(Box<dyn Gather<R> + Send>),
+    Map(Box<dyn Gather<R> + Send + Sync>),
 }
 
 impl<R> Source<R> {

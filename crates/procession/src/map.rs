@@ -10,6 +10,7 @@ use procession_core::payload::{Input, Output};
 use procession_core::pool::{Pool, Whole};
 use procession_core::task::{Batch, Delivery, Failure, Mention, Terms};
 use procession_core::{Error, Result};
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -320,7 +321,8 @@ pub(crate) trait Gather<R> {
 #[derive(Debug)]
 pub(crate) struct MapLater<R> {
     batch: Arc<Batch>,
-    results: Option<Results<R>>,
+    is_taken: bool,
+    results: PhantomData<fn() -> R>,
     /// Why it failed before all items were pushed, if it did.
     refused: Option<Arc<Failure>>,
 }
@@ -342,14 +344,14 @@ impl<R: Returned> MapLater<R> {
         }
         feeding.is_done = refused.is_none();
         drop(feeding);
-        Self { batch, results: Some(Results::new()), refused }
+        Self { batch, is_taken: false, results: PhantomData, refused }
     }
 
     /// A map that failed before it could be started.
     pub(crate) fn refused(pool: &Pool, error: Error) -> Self {
         let batch = Arc::new(Batch::new(0, Terms::default(), None));
         batch.seal();
-        Self { batch, results: Some(Results::new()), refused: Some(pool.note(error)) }
+        Self { batch, is_taken: false, results: PhantomData, refused: Some(pool.note(error)) }
     }
 }
 
@@ -367,7 +369,10 @@ impl<R: Returned> Gather<Vec<R>> for MapLater<R> {
     }
 
     fn take(&mut self) -> Option<Result<Vec<R>>> {
-        let mut results = self.results.take()?;
+        if std::mem::replace(&mut self.is_taken, true) {
+            return None;
+        }
+        let mut results = Results::new();
         results.drain(&self.batch);
         self.batch.look_at_all();
         let refused = self.refused.as_ref().map(|failure| failure.look());
