@@ -14,6 +14,9 @@ pub mod bulk;
 pub mod claim;
 pub mod doorbell;
 pub mod frame;
+#[cfg(all(any(test, feature = "fuzz"), not(loom)))]
+#[doc(hidden)]
+pub mod fuzz;
 #[cfg(not(loom))]
 pub mod lane;
 pub mod layout;

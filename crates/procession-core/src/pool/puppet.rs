@@ -20,13 +20,22 @@ mod tests;
 mod worker;
 
 use stage::Stage;
+use std::collections::BTreeSet;
 
 /// Plays a script, whatever its bytes.
 ///
 /// # Panics
 /// When the pool does not stand it.
 pub fn play(script: &[u8]) {
+    let _ = watch(script);
+}
+
+/// Plays a script, and tells what its puppets were accused of.
+///
+/// # Panics
+/// As [`play`].
+pub fn watch(script: &[u8]) -> BTreeSet<String> {
     let mut stage = Stage::set();
     script::perform(script, &mut stage);
-    stage.close();
+    stage.close()
 }

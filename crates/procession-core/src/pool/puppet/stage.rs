@@ -10,7 +10,7 @@ use crate::message::{Record, status};
 use crate::payload::{Finished, Value};
 use crate::task::{Batch, Delivery, TaskCell, Terms};
 use procession_os::process::Exit;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +35,8 @@ pub(super) struct Stage {
     next_number: u64,
     /// Numbers that the honest puppet has answered.
     answered: HashSet<u64>,
+    /// What puppets were accused of.
+    accused: BTreeSet<String>,
 }
 
 /// A map, and what came of it.
@@ -62,6 +64,7 @@ impl Stage {
             maps: Vec::new(),
             next_number: 1,
             answered: HashSet::new(),
+            accused: BTreeSet::new(),
         };
         stage.greet(MAD);
         stage.greet(HONEST);
@@ -104,10 +107,16 @@ impl Stage {
     }
 
     /// Whoever waits looks at the lanes.
-    pub(super) fn collect(&self) {
+    pub(super) fn collect(&mut self) {
         let mut inner = self.shared.lock();
         self.shared.collect(&mut inner);
         self.shared.tell_leader(&mut inner);
+        let errors = inner.slots.iter().filter_map(|slot| slot.protocol_error.as_ref());
+        for what in errors {
+            if !self.accused.contains(what) {
+                self.accused.insert(what.clone());
+            }
+        }
     }
 
     /// The supervisor looks at what is stalled, and at what has had its time.
@@ -214,11 +223,11 @@ impl Stage {
         }
     }
 
-    /// Everything ends, and is checked.
+    /// Everything ends, and is checked; gives what puppets were accused of.
     ///
     /// # Panics
     /// When something is not as it must be.
-    pub(super) fn close(mut self) {
+    pub(super) fn close(mut self) -> BTreeSet<String> {
         self.collect();
         self.check_honest();
         {
@@ -243,6 +252,8 @@ impl Stage {
         assert!(inner.slots.iter().all(|slot| slot.live.is_none()));
         let stats = &inner.stats;
         assert_eq!(stats.submitted, stats.succeeded + stats.failed + stats.dropped, "{stats:?}");
+        drop(inner);
+        self.accused
     }
 }
 
