@@ -94,4 +94,23 @@ mod models {
             assert!(is_stored || !early);
         });
     }
+
+    /// The same rows, of the end of a whole request.
+    #[test]
+    fn a_request_is_seen_to_end_or_not_whenever_the_parent_vanishes() {
+        explore_ends(|fate| {
+            let segment = Arc::new(Segment::model(&[], &[a::STOP_REQUEST], 0, 0));
+            let (own, fate) = (segment.clone(), fate.clone());
+            let parent = loom::thread::spawn(move || {
+                fate.live(|| StopRequest::publish_end(&own, 7, true), || ());
+                fate.stores() > 0
+            });
+            let early = StopRequest::ends(&segment, 7);
+            assert!(!StopRequest::ends(&segment, 6) && !StopRequest::ends(&segment, 8));
+            let is_stored = parent.join().unwrap();
+            assert_eq!(StopRequest::ends(&segment, 7), is_stored);
+            assert_eq!(StopRequest::new(segment).names(7, 3), is_stored);
+            assert!(is_stored || !early);
+        });
+    }
 }

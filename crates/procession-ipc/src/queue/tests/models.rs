@@ -1,5 +1,7 @@
 //! The queue under loom. Rings of 32 and 64 bytes: two items fill the first.
 
+mod ends;
+
 use super::super::*;
 use crate::segment::{explore, explore_large};
 
