@@ -43,6 +43,8 @@ pub(super) struct Process {
     is_unfit: bool,
     /// It was told to stop.
     is_stopped: bool,
+    /// How many tasks it may begin yet.
+    tasks_left: u64,
 }
 
 /// One thread of it.
@@ -134,6 +136,7 @@ impl WorkerSource for Source {
             on_exit,
             is_unfit: false,
             is_stopped: false,
+            tasks_left: spec.retirement.tasks_max.unwrap_or(u64::MAX),
         };
         let before = troupe.places[spec.index as usize].replace(process);
         assert!(before.is_none(), "a place that is not empty");
@@ -225,6 +228,7 @@ impl Process {
             assert!(!is_chunk || numbers.len() as u64 == items, "items of a chunk");
             let part = is_chunk.then(|| (lane.lane.open_part(numbers.len() * 32), 0));
             ledger.claim(&numbers);
+            self.tasks_left = tasks_left(self.tasks_left);
             ledger.begin(numbers[0], rest::now(), attempts_before);
             lane.running = Some(Running { frame, numbers, at: 0, part });
         }
@@ -269,6 +273,7 @@ impl Process {
             return lane.lane.pass(&running.frame);
         }
         let (_, attempts_before) = request::split_extra(extra);
+        self.tasks_left = tasks_left(self.tasks_left);
         ledger.begin(running.numbers[running.at], rest::now(), attempts_before);
         lane.running = Some(running);
     }
@@ -332,4 +337,9 @@ impl Lane {
             SleepFlag::new(b::WORKER_ASLEEP).lower(&self.segments[1]);
         }
     }
+}
+
+/// How many tasks a process may begin after one more.
+fn tasks_left(before: u64) -> u64 {
+    before.checked_sub(1).expect("a process begins no more tasks than it may")
 }
