@@ -8,4 +8,5 @@ pub(crate) mod loads;
 pub(crate) mod maps;
 pub(crate) mod queues;
 pub(crate) mod shape;
+pub(crate) mod sharing;
 pub(crate) mod work;

@@ -220,8 +220,177 @@ def idle(processes, millis):
         return [switches(folders) - before]
 
 
+def several(count, call):
+    """Nanoseconds of each of so many calls, in twenty samples."""
+    part = max(count // 20, 1)
+    samples = []
+    for _ in range(20):
+        start = clock()
+        for _ in range(part):
+            call()
+        samples.append((clock() - start) / part)
+    return samples
+
+
+def lock(count):
+    held = multiprocessing.Lock()
+
+    def call():
+        held.acquire()
+        held.release()
+
+    return several(count, call)
+
+
+def keep_locking(held, stop):
+    while not stop.is_set():
+        for _ in range(100):
+            held.acquire()
+            held.release()
+
+
+def contended(count):
+    held, stop = multiprocessing.Lock(), multiprocessing.Event()
+    other = multiprocessing.Process(target=keep_locking, args=(held, stop))
+    other.start()
+
+    def call():
+        held.acquire()
+        held.release()
+
+    samples = several(count, call)
+    stop.set()
+    other.join()
+    return samples
+
+
+def increment(count):
+    value = multiprocessing.Value("q", 0)
+
+    def call():
+        with value.get_lock():
+            value.value += 1
+
+    return several(count, call)
+
+
+def take_all(items, done):
+    count = 0
+    while items.get() is not None:
+        count += 1
+    done.put(count)
+
+
+def put_all(items, go, count):
+    go.wait()
+    for _ in range(count):
+        items.put(1)
+
+
+def queue(pairs, count):
+    items, done, go = multiprocessing.Queue(), multiprocessing.Queue(), multiprocessing.Event()
+    each = count // pairs
+    takers = [multiprocessing.Process(target=take_all, args=(items, done)) for _ in range(pairs)]
+    putters = [
+        multiprocessing.Process(target=put_all, args=(items, go, each)) for _ in range(pairs - 1)
+    ]
+    for process in takers + putters:
+        process.start()
+    start = clock()
+    go.set()
+    put_all(items, go, each)
+    for process in putters:
+        process.join()
+    for _ in takers:
+        items.put(None)
+    total = sum(done.get() for _ in takers)
+    taken = clock() - start
+    for process in takers:
+        process.join()
+    return [taken / total]
+
+
+def queue_bytes(size, count):
+    items, done = multiprocessing.Queue(64), multiprocessing.Queue()
+    taker = multiprocessing.Process(target=take_all, args=(items, done))
+    taker.start()
+    item = bytes(size)
+    items.put(item)
+    start = clock()
+    for _ in range(count - 1):
+        items.put(item)
+    items.put(None)
+    done.get()
+    taken = clock() - start
+    taker.join()
+    return [taken / count]
+
+
+def echo_all(end):
+    while True:
+        number = end.recv()
+        if number is None:
+            return
+        end.send(number)
+
+
+def pipe(calls):
+    here, there = multiprocessing.Pipe()
+    child = multiprocessing.Process(target=echo_all, args=(there,))
+    child.start()
+
+    def call(number):
+        here.send(number)
+        here.recv()
+
+    samples = timed(calls, call)
+    here.send(None)
+    child.join()
+    return samples
+
+
+def answer_all(asked, answered, stop):
+    while True:
+        asked.wait()
+        asked.clear()
+        if stop.is_set():
+            return
+        answered.set()
+
+
+def event(calls):
+    asked, answered, stop = (multiprocessing.Event() for _ in range(3))
+    child = multiprocessing.Process(target=answer_all, args=(asked, answered, stop))
+    child.start()
+
+    def call(_):
+        asked.set()
+        answered.wait()
+        answered.clear()
+
+    samples = timed(calls, call)
+    stop.set()
+    asked.set()
+    child.join()
+    return samples
+
+
+def manager(calls):
+    with multiprocessing.Manager() as served:
+        numbers = served.list([0])
+        return timed(calls, lambda number: numbers.__setitem__(0, number))
+
+
 if __name__ == "__main__":
     run = {
+        "lock": lock,
+        "contended": contended,
+        "increment": increment,
+        "queue": queue,
+        "queue_bytes": queue_bytes,
+        "pipe": pipe,
+        "event": event,
+        "manager": manager,
         "round_trip": round_trip,
         "tasks": tasks,
         "map": map_integers,

@@ -7,6 +7,7 @@ mod maps;
 mod queues;
 mod rates;
 mod schedules;
+mod sharing;
 mod trips;
 
 use crate::harness::{Plan, Scenario};
@@ -23,6 +24,7 @@ pub(crate) fn all(plan: Plan) -> Vec<Scenario> {
         schedules::all,
         kernels::all,
         queues::all,
+        sharing::all,
     ]
     .into_iter()
     .flat_map(|family| family(plan))
