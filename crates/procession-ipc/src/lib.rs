@@ -28,7 +28,10 @@ pub mod roster;
 pub mod segment;
 pub mod slots;
 pub mod spin;
-// One word of the lane is a protocol of its own.
+// Some words of the lane are protocols of their own.
+#[cfg(all(test, loom))]
+#[path = "lane/release.rs"]
+mod release;
 #[cfg(all(test, loom))]
 #[expect(unreachable_pub, reason = "it is reached as a part of the lane")]
 #[path = "lane/stop.rs"]

@@ -6,6 +6,7 @@
 //! the worker at any point; the worker trusts the parent, who started it.
 
 mod parent;
+mod release;
 mod stop;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! The parent's end of a lane.
 
-use super::{PROGRESS, REQUEST_HEAD, REQUESTS, RESPONSE_HEAD, RESPONSES, StopRequest};
+use super::{PROGRESS, REQUEST_HEAD, REQUESTS, RESPONSE_HEAD, RESPONSES, StopRequest, release};
 use crate::claim::Claims;
 use crate::doorbell::{Bell, BellRequest, SleepFlag, settle};
 use crate::frame::Header;
@@ -99,11 +99,7 @@ impl LaneWatch {
     /// Gives a bulk segment of the worker back to it.
     pub fn release_bulk(&self, id: usize) {
         if id < BULK_MAX {
-            let word = self.own.word32(a::BULK_RELEASED + id * 4);
-            // ORDER(bulk-release): after our last read of the segment; the worker acquires it.
-            word.fetch_add(1, Ordering::Release);
-            // A worker that has used up all its segments waits for the response head to move.
-            self.own.wake(a::RESPONSE_HEAD);
+            release::give_back(&self.own, id);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The worker's end of a lane.
 
-use super::{PROGRESS, REQUEST_HEAD, REQUESTS, RESPONSE_HEAD, RESPONSES, StopRequest};
+use super::{PROGRESS, REQUEST_HEAD, REQUESTS, RESPONSE_HEAD, RESPONSES, StopRequest, release};
 use crate::claim::Claims;
 use crate::doorbell::{Bell, SleepFlag, SupervisorBell, settle};
 use crate::frame::Header;
@@ -208,8 +208,7 @@ impl WorkerLane {
 
     /// How often the parent has given back one of this worker's bulk segments.
     pub fn bulk_released(&self, id: usize) -> u32 {
-        // ORDER(bulk-release): acquires the end of the parent's reads.
-        self.peer.word32(a::BULK_RELEASED + id * 4).load(Ordering::Acquire)
+        release::given_back(&self.peer, id)
     }
 
     /// Learns how far the parent has read; `true` when that made room.
