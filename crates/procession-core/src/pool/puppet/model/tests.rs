@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 const CASES: u32 = 800;
 
 /// Longest time, on a real clock, that a play may take: far less than that is a play that does not end.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Plays a plot.
 fn play(plot: &Plot) {
