@@ -93,6 +93,7 @@ macro_rules! owes_nothing {
             let _: fn(&Handle) -> BorrowedHandle<'_> = leash::lend;
             let _: fn(Handle) -> io::Result<bool> = leash::wear;
             let _: fn() -> bool = leash::is_worn;
+            let _: fn(&Handle, u32) = leash::await_worn;
 
             let _: fn() -> u32 = life::epoch;
             let _: [fn(u32) -> bool; 2] = [life::is_alive, life::is_free];

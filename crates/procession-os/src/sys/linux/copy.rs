@@ -142,7 +142,14 @@ pub(crate) fn fork_sibling(ties: Ties) -> io::Result<Copied> {
             life::begin_anew();
             Ok(Copied::Copy)
         }
-        pid => u32::try_from(pid).map(Copied::Original).map_err(io::Error::other),
+        pid => {
+            let pid = u32::try_from(pid).map_err(io::Error::other)?;
+            if let Some(leash) = &ties.leash {
+                // It wears it itself, too, if it comes to that: it may be stopped.
+                let _ = leash::put_on(&leash.0, pid);
+            }
+            Ok(Copied::Original(pid))
+        }
     }
 }
 

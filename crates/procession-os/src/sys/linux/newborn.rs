@@ -1,9 +1,9 @@
 //! What a child does between its birth and its exec, while it shares its parent's memory and the thread
-//! that launched it stands still.
+//! that launched it waits for that.
 //!
 //! Everything here is a system call or touches nothing but the [`Newborn`]: no lock is taken, nothing is
-//! allocated, nothing unwinds. The C library's calls set `errno`, which is that of the thread that stands
-//! still.
+//! allocated, nothing unwinds. The C library's calls set `errno`, which is that of the thread that waits;
+//! that thread has no use for it meanwhile.
 
 use std::io;
 use std::mem::MaybeUninit;

@@ -53,6 +53,13 @@ pub(super) fn is_own(pid: Pid) -> rustix::io::Result<bool> {
     is_own_by(WaitId::Pid(pid))
 }
 
+/// Whether a child that nobody has waited for has ended, or is none by now.
+pub(super) fn has_ended(pid: u32) -> bool {
+    let Some(pid) = Pid::from_raw(pid.cast_signed()) else { return true };
+    let look = WaitIdOptions::EXITED.union(WaitIdOptions::NOHANG).union(WaitIdOptions::NOWAIT);
+    !matches!(retry_on_intr(|| process::waitid(WaitId::Pid(pid), look)), Ok(None))
+}
+
 fn is_own_by(id: WaitId<'_>) -> rustix::io::Result<bool> {
     let look = WaitIdOptions::EXITED.union(WaitIdOptions::NOHANG).union(WaitIdOptions::NOWAIT);
     match retry_on_intr(|| process::waitid(id.clone(), look)) {

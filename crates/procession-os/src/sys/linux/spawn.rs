@@ -11,12 +11,15 @@ use std::mem::MaybeUninit;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::ptr;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::io::retry_on_intr;
 use rustix::process::{Pid, WaitOptions, waitpid};
 
+use super::leash::Tether;
 use super::newborn::{self, Newborn};
 use super::signal::Blocked;
+use super::wait;
 use crate::process::Launch;
 
 /// Bytes of the stack that a child has until it executes, in words that are aligned as stacks are. It
@@ -42,7 +45,8 @@ impl<'a> Spawn<'a> {
     pub(super) fn run(&self, executable: &Path) -> io::Result<Pid> {
         let executable = c_string(executable.as_os_str())?;
         let mut stack = Box::<[u128]>::new_uninit_slice(STACK_WORDS);
-        // Handlers of this process must not run in the child, which has its memory.
+        // Handlers of this process must not run in the child, which has its memory; nor in this thread,
+        // whose `errno` the child shares.
         let blocked = Blocked::all()?;
         let mut newborn = Newborn {
             executable: executable.as_ptr(),
@@ -54,8 +58,14 @@ impl<'a> Spawn<'a> {
             mask: blocked.before_and(libc::SIGINT)?,
             error: 0,
         };
-        let pid = clone(&mut newborn, &mut stack)?;
-        drop(blocked);
+        let lives = AtomicU32::new(1);
+        let pid = clone(&mut newborn, &mut stack, &lives)?;
+        // It may be stopped before it does anything, for as long as this process lives.
+        let tether = Tether::new(pid.as_raw_pid().cast_unsigned());
+        while lives.load(Ordering::Acquire) != 0 {
+            let _ = wait::wait(&lives, 1, None);
+        }
+        drop((tether, blocked));
         if newborn.error == 0 {
             return Ok(pid);
         }
@@ -66,16 +76,25 @@ impl<'a> Spawn<'a> {
     }
 }
 
-/// Has the child live until it executes or ends; the calling thread stands still meanwhile.
-fn clone(newborn: &mut Newborn, stack: &mut [MaybeUninit<u128>]) -> io::Result<Pid> {
-    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+/// Has a child live. It shares this process's memory until `lives` is 0: then it has executed another image,
+/// or has ended. The kernel says so, however it ended. The caller waits for that before it touches any of
+/// the three again, or lets them go.
+fn clone(
+    newborn: &mut Newborn,
+    stack: &mut [MaybeUninit<u128>],
+    lives: &AtomicU32,
+) -> io::Result<Pid> {
+    let flags = libc::CLONE_VM | libc::CLONE_CHILD_CLEARTID | libc::SIGCHLD;
     let top = stack.as_mut_ptr_range().end;
+    let none = ptr::null_mut::<libc::c_void>();
     // SAFETY: the child runs on a stack of its own, which it has to itself, and with a value that
-    // nobody else touches: this thread waits (`CLONE_VFORK`) until the child has executed another image
-    // or has ended, and both outlive that. What the child does is allowed to a process that shares this
-    // one's memory: see there. All signals are blocked, so no handler runs in it.
-    let pid =
-        unsafe { libc::clone(newborn::live, top.cast(), flags, ptr::from_mut(newborn).cast()) };
+    // nobody else touches while it shares this process's memory, as the caller sees to; the word that the
+    // kernel clears (`CLONE_CHILD_CLEARTID`) lives as long. What the child does is allowed to a process
+    // that shares this one's memory: see there. All signals are blocked, so no handler runs in it.
+    let pid = unsafe {
+        let newborn = ptr::from_mut(newborn).cast();
+        libc::clone(newborn::live, top.cast(), flags, newborn, none, none, lives.as_ptr())
+    };
     if pid == -1 {
         return Err(io::Error::last_os_error());
     }
