@@ -84,7 +84,8 @@ macro_rules! owes_nothing {
             let _: fn() -> io::Result<usize> = copy::thread_count;
             let _: fn() -> io::Result<()> = copy::prepare;
             let _: fn(Ties) -> io::Result<Copied> = copy::fork_sibling;
-            let _: fn(&Control, &leash::Hold, Handle) -> io::Result<Copied> = copy::fork;
+            type Forked = io::Result<(Copied, Option<Handle>)>;
+            let _: fn(&Control, &leash::Hold, Handle) -> Forked = copy::fork;
             let _: fn() = copy::flush;
             let _: fn(u32) -> io::Result<process::Child> = copy::adopt;
             let _: fn(&str) -> Vec<u32> = copy::children_named;

@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::control::Control;
-use crate::handle::Handle;
 use crate::leash::{Hold, Leash};
 use crate::own_thread::Rest;
 use crate::process::Child;
@@ -108,20 +107,19 @@ pub fn fork(keep: &Control, hold: &Hold, leash: Leash) -> io::Result<Copied> {
     }
     flush();
     let own = std::process::id();
-    let ours = Handle::try_clone(&leash.0)?;
     let copied = sys::copy::fork(&keep.0, &hold.0, leash.0);
     if std::process::id() != own {
         rest.forget_all();
         if copied.is_err() {
             crate::process::exit_now(1);
         }
-        return copied;
     }
-    drop(rest);
-    if let Ok(Copied::Original(pid)) = copied {
-        sys::leash::await_worn(&ours, pid);
+    let (copied, leash) = copied?;
+    if let (Copied::Original(pid), Some(leash)) = (copied, leash) {
+        drop(rest);
+        sys::leash::await_worn(&leash, pid);
     }
-    copied
+    Ok(copied)
 }
 
 /// Longest wait for threads that have ended or go to rest.

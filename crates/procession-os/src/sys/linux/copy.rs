@@ -153,7 +153,12 @@ pub(crate) fn fork_sibling(ties: Ties) -> io::Result<Copied> {
     }
 }
 
-pub(crate) fn fork(keep: &Control, hold: &Hold, leash: OwnedFd) -> io::Result<Copied> {
+/// Gives the leash back in the original.
+pub(crate) fn fork(
+    keep: &Control,
+    hold: &Hold,
+    leash: OwnedFd,
+) -> io::Result<(Copied, Option<OwnedFd>)> {
     let mut ends = Listed::lock();
     // SAFETY: the face has seen to it that no other thread runs, or that somebody vouched for those
     // that do: they hold nothing that the copy needs. The list is locked by this thread.
@@ -165,9 +170,9 @@ pub(crate) fn fork(keep: &Control, hold: &Hold, leash: OwnedFd) -> io::Result<Co
             ends.let_go_of(hold)?;
             tie(Ties { parent: None, leash: Some(Leash(leash)) });
             ends.let_go_of_all_but(keep.handle())?;
-            Ok(Copied::Copy)
+            Ok((Copied::Copy, None))
         }
-        pid => Ok(Copied::Original(pid.cast_unsigned())),
+        pid => Ok((Copied::Original(pid.cast_unsigned()), Some(leash))),
     }
 }
 
@@ -182,7 +187,11 @@ pub(crate) fn adopt(pid: u32) -> io::Result<Child> {
     };
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or_else(stranger)?;
     // Its own children keep their ids until this process waits for them.
-    if is_own(pid)? { keep(pid) } else { Err(stranger()) }
+    if !is_own(pid)? {
+        return Err(stranger());
+    }
+    let tether = leash::take_tether(pid.as_raw_pid().cast_unsigned());
+    Ok(keep(pid)?.with(tether))
 }
 
 pub(crate) fn children_named(name: &str) -> Vec<u32> {

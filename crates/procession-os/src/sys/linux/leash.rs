@@ -4,6 +4,7 @@ use std::io;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -116,15 +117,29 @@ impl Drop for Tied {
     }
 }
 
+/// Tethers of children that stand still, until somebody takes charge of these.
+static STANDING: Mutex<Vec<(u32, Tether)>> = Mutex::new(Vec::new());
+
+fn lock_standing() -> MutexGuard<'static, Vec<(u32, Tether)>> {
+    STANDING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The tether of a child that stands still.
+pub(super) fn take_tether(pid: u32) -> Option<Tether> {
+    let mut standing = lock_standing();
+    let index = standing.iter().position(|(other, _)| *other == pid)?;
+    Some(standing.swap_remove(index).1)
+}
+
 /// Waits until a child that was just forked has put on its leash, of which this process has that end as
-/// well. If it stands still it remains tethered for as long as this process lives.
+/// well. If it stands still it remains tethered, by whoever takes charge of it.
 pub(crate) fn await_worn(leash: &OwnedFd, pid: u32) {
     let Some(tether) = Tether::new(pid) else { return };
     let deadline = Instant::now() + STANDSTILL;
     let mut looks = 0_u32;
     while !is_worn_by(leash, pid) && !has_ended(pid) {
         if Instant::now() >= deadline {
-            std::mem::forget(tether);
+            lock_standing().push((pid, tether));
             return;
         }
         looks += 1;
@@ -133,7 +148,7 @@ pub(crate) fn await_worn(leash: &OwnedFd, pid: u32) {
 }
 
 /// How long a child takes for its first calls, by far.
-const STANDSTILL: Duration = Duration::from_secs(1);
+const STANDSTILL: Duration = Duration::from_millis(50);
 /// Looks before it is worth to sleep between two of them.
 const YIELDS: u32 = 32;
 const LOOK_EVERY: Duration = Duration::from_micros(100);

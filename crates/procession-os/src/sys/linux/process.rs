@@ -15,6 +15,7 @@ use rustix::process::{
 use rustix::time::Timespec;
 
 use super::descriptor::above_streams;
+use super::leash::Tether;
 use super::spawn::Spawn;
 use crate::process::{Exit, Launch};
 
@@ -37,7 +38,7 @@ pub(crate) fn launch(launch: &Launch<'_>) -> io::Result<Child> {
 pub(super) fn keep(pid: Pid) -> io::Result<Child> {
     match process::pidfd_open(pid, PidfdFlags::empty()).and_then(above_streams) {
         Ok(pidfd) => {
-            let child = Child { pid, pidfd };
+            let child = Child { pid, pidfd, _tether: None };
             child.require_own()?;
             Ok(child)
         }
@@ -96,11 +97,18 @@ fn end_unwatched(pid: Pid) {
 pub(crate) struct Child {
     pid: Pid,
     pidfd: OwnedFd,
+    /// For one that has not tied itself.
+    _tether: Option<Tether>,
 }
 
 impl Child {
     pub(crate) fn pid(&self) -> u32 {
         self.pid.as_raw_pid().cast_unsigned()
+    }
+
+    /// Keeps it tethered.
+    pub(super) fn with(self, tether: Option<Tether>) -> Child {
+        Child { _tether: tether, ..self }
     }
 
     pub(super) fn pidfd(&self) -> BorrowedFd<'_> {

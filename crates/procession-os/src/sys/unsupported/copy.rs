@@ -21,7 +21,11 @@ pub(crate) fn fork_sibling(_ties: Ties) -> io::Result<Copied> {
     refused("copies of processes")
 }
 
-pub(crate) fn fork(_keep: &Control, _hold: &Hold, _leash: Handle) -> io::Result<Copied> {
+pub(crate) fn fork(
+    _keep: &Control,
+    _hold: &Hold,
+    _leash: Handle,
+) -> io::Result<(Copied, Option<Handle>)> {
     refused("copies of processes")
 }
 
