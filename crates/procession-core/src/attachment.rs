@@ -57,7 +57,12 @@ enum Content {
     Frozen(Frozen, usize),
     /// Memory that everybody may write.
     Commons(Commons),
+    /// None: something that is dropped when what mentions it is over.
+    Guard(Mutex<Option<Guard>>),
 }
+
+/// Something that is dropped when what mentions it is over: its outcome is known, or its process has ended.
+pub type Guard = Box<dyn Any + Send + Sync>;
 
 impl Attachment {
     /// Makes an attachment of `bytes`, which may be none, that `fill` writes. What its contents mention
@@ -102,6 +107,16 @@ impl Attachment {
         Ok(Self::enter(tag, Content::Commons(commons), Vec::new()))
     }
 
+    /// One that is no memory, and is not sent: a guard of what mentions it.
+    pub fn guard(guard: Guard) -> Arc<Self> {
+        let content = Content::Guard(Mutex::new(Some(guard)));
+        Arc::new(Self::new(fresh_id(), 0, content, None, Vec::new()))
+    }
+
+    fn is_guard(&self) -> bool {
+        matches!(self.content, Content::Guard(_))
+    }
+
     /// Makes one known that this process has made.
     fn enter(tag: u64, content: Content, nested: Vec<Arc<Self>>) -> Arc<Self> {
         Self::enter_as(fresh_id(), tag, content, nested)
@@ -141,14 +156,14 @@ impl Attachment {
     pub fn contents(&self) -> &[u8] {
         match &self.content {
             Content::Frozen(memory, bytes) => &memory.as_slice()[..*bytes],
-            Content::Commons(_) => &[],
+            Content::Commons(_) | Content::Guard(_) => &[],
         }
     }
 
     /// The contents, if everybody may write them.
     pub fn commons(&self) -> Option<&Commons> {
         match &self.content {
-            Content::Frozen(..) => None,
+            Content::Frozen(..) | Content::Guard(_) => None,
             Content::Commons(commons) => Some(commons),
         }
     }
@@ -186,6 +201,7 @@ impl Attachment {
         let (bytes, more) = match &self.content {
             Content::Frozen(_, bytes) => (*bytes as u64, None),
             Content::Commons(commons) => (0, Some(commons.handles().len())),
+            Content::Guard(_) => (0, None),
         };
         Label { id: self.id, tag: self.tag, bytes, more, nested }
     }
@@ -195,6 +211,7 @@ impl Attachment {
         match &self.content {
             Content::Frozen(memory, _) => vec![memory.handle()],
             Content::Commons(commons) => commons.all_handles().collect(),
+            Content::Guard(_) => Vec::new(),
         }
     }
 
@@ -281,6 +298,21 @@ impl Attachments {
     /// How many, with what they mention.
     pub fn len(&self) -> usize {
         self.as_slice().len()
+    }
+
+    /// Those that are memory, which is to be sent.
+    pub(crate) fn to_send(&self) -> impl Iterator<Item = &Arc<Attachment>> {
+        self.as_slice().iter().filter(|attachment| !attachment.is_guard())
+    }
+
+    /// Drops the guards: what mentions them is over, though somebody may still have these.
+    pub(crate) fn release_guards(&self) {
+        for attachment in self.as_slice() {
+            if let Content::Guard(guard) = &attachment.content {
+                let released = guard.lock().take();
+                drop(released);
+            }
+        }
     }
 
     /// Each behind what it mentions.

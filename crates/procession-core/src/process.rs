@@ -125,7 +125,12 @@ impl Process {
             retirement: Retirement::default(),
         };
         // Who waits learns of the end from the system.
-        let on_exit = |_| detached::forget_ended();
+        let sent = attachments.clone();
+        let on_exit = move |_| {
+            // What has not arrived never will.
+            sent.release_guards();
+            detached::forget_ended();
+        };
         let Launched { worker, lanes, child } = Ordered::new(spec, on_exit)?.finish()?;
         let [mut lane] = lanes.try_into().expect("a lane for its one thread");
         let mut header =

@@ -9,6 +9,7 @@ pub(crate) use listener::dial;
 pub use listener::{Address, Client, Listener};
 
 use crate::codec;
+use crate::codec::mentions::guard;
 use crate::queue::{Item, keep_scratch, take_scratch};
 use crate::sync::place::{self, Object, Place, cannot};
 use frames::Frames;
@@ -118,7 +119,7 @@ fn make() -> Result<Place> {
 /// for a receiver.
 ///
 /// When the last handle of an end is gone, dropped or gone with its process, the other end receives what is
-/// left, and is told then. A handle that was passed to a task which never ran keeps its end as long as this
+/// left, and is told then. A handle that was put into a queue whose items nobody takes keeps its end as long as this
 /// process lives; so does one that a closure has captured which was [forked](crate::Process::fork): pass
 /// it as an argument.
 pub struct Connection<S, R> {
@@ -308,6 +309,15 @@ impl<S, R> fmt::Debug for Connection<S, R> {
     }
 }
 
+/// A handle that was sent, as long as it may still arrive.
+struct OnItsWay(#[expect(dead_code, reason = "it keeps the memory")] Place, ipc::End);
+
+impl Drop for OnItsWay {
+    fn drop(&mut self) {
+        self.1.note_over();
+    }
+}
+
 /// A handle on its way: who has sent it, which end it is, and the memory.
 #[derive(Serialize, Deserialize)]
 struct Sent {
@@ -331,6 +341,7 @@ impl<S: Item, R: Item> Serialize for Connection<S, R> {
             ));
         };
         let sender = pipe.end.holders().note_sent().map_err(Z::Error::custom)?;
+        guard(|| OnItsWay(pipe.place.clone(), pipe.end.clone()));
         let sent = Sent { sender, number: pipe.number, types: Self::types() };
         (sent, place::Mention(&Pipe(pipe.place.clone()))).serialize(serializer)
     }

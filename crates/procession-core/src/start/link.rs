@@ -93,7 +93,7 @@ impl Link {
     pub(super) fn share(link: &Arc<Self>, attachments: &Attachments) -> Option<usize> {
         let mut channel = link.channel.lock();
         let is_new = |new: &&Arc<Attachment>| !channel.attached.contains(&new.id());
-        let new: Vec<_> = attachments.as_slice().iter().filter(is_new).collect();
+        let new: Vec<_> = attachments.to_send().filter(is_new).collect();
         if new.is_empty() {
             return Some(0);
         }

@@ -79,3 +79,26 @@ fn who_sends_a_handle_holds_the_end_until_it_arrives() {
     far.let_go();
     assert!(far.holders().are_gone());
 }
+
+#[test]
+fn what_never_arrives_holds_the_end_until_its_sender_knows() {
+    let mut ends = ends(2);
+    let (reading, near) = (ends.remove(1), ends.remove(0));
+    reading.holders().hold().unwrap();
+    near.holders().hold().unwrap();
+    near.holders().note_sent().unwrap();
+    near.holders().note_sent().unwrap();
+    near.let_go();
+    near.note_over();
+    assert!(!near.holders().are_gone(), "one may still come");
+    thread::scope(|scope| {
+        let reader = scope.spawn(|| reading.recv(&mut Vec::new(), LONG).unwrap());
+        near.note_over();
+        assert_eq!(reader.join().unwrap(), Got::Closed);
+    });
+    // Nothing of that is left.
+    near.holders().note_sent().unwrap();
+    assert!(!near.holders().are_gone());
+    near.note_over();
+    assert!(near.holders().are_gone());
+}

@@ -6,6 +6,7 @@
 
 use procession_core::attachment::Attachment;
 use procession_core::attachment::exchange::{self, Keeper};
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
@@ -152,6 +153,16 @@ pub(crate) fn mention(attachment: &Arc<Attachment>) -> Result<Origin, String> {
                                   result, or an item of a queue or a pipe: elsewhere encode the values \
                                   themselves"
             .to_owned()),
+    }
+}
+
+/// Has something dropped when the arguments that are being encoded have arrived or never will, if arguments
+/// are being encoded: when the task is over, or its process has ended.
+pub(crate) fn guard<G: Any + Send + Sync>(make: impl FnOnce() -> G) {
+    if let Encoding::Arguments | Encoding::Mentioning = ENCODING.get() {
+        ENCODING.set(Encoding::Mentioning);
+        let guard = Attachment::guard(Box::new(make()));
+        MENTIONED.with_borrow_mut(|mentioned| mentioned.push(guard));
     }
 }
 
