@@ -12,6 +12,10 @@ use procession_ipc::queue::Got;
 use procession_os::image;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// Time before another try to take somebody in.
+const TRY_AGAIN: Duration = Duration::from_millis(10);
 
 /// What the manager has.
 #[derive(Default)]
@@ -83,9 +87,9 @@ pub(super) fn serve(told: Sender<String>) {
     drop(told);
     let state = Arc::new(Mutex::new(State::default()));
     loop {
-        // Who comes may have gone already, or there is no descriptor for it now.
         let Ok(came) = listener.accept_unproved() else {
-            std::thread::yield_now();
+            // There is no descriptor for it now. It waits, and is there at the next try.
+            std::thread::sleep(TRY_AGAIN);
             continue;
         };
         let state = state.clone();
