@@ -9,7 +9,7 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::ptr;
 
@@ -167,9 +167,9 @@ pub(crate) fn fork(
         0 => {
             leash::begin_anew();
             // It would hold its own leash.
-            ends.let_go_of(hold)?;
+            ends.let_go_of(hold, leash.as_fd())?;
             tie(Ties { parent: None, leash: Some(Leash(leash)) });
-            ends.let_go_of_all_but(keep.handle())?;
+            ends.let_go_of_all_but(keep.handle(), hold)?;
             Ok((Copied::Copy, None))
         }
         pid => Ok((Copied::Original(pid.cast_unsigned()), Some(leash))),

@@ -9,7 +9,6 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rustix::fs::{Mode, OFlags, open};
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
 
 static ENDS: Mutex<Vec<RawFd>> = Mutex::new(Vec::new());
@@ -79,8 +78,12 @@ impl Listed {
     }
 
     /// In a copy: lets go of all but one end.
-    pub(super) fn let_go_of_all_but(&mut self, keep: BorrowedFd<'_>) -> io::Result<()> {
-        self.let_go_of_ends(keep)?;
+    pub(super) fn let_go_of_all_but(
+        &mut self,
+        keep: BorrowedFd<'_>,
+        let_go: &End,
+    ) -> io::Result<()> {
+        self.let_go_of_ends(keep, let_go)?;
         self.let_go_of_shared()
     }
 
@@ -97,31 +100,26 @@ impl Listed {
         Ok(())
     }
 
-    /// In a copy: lets go of this one end, before anything else.
-    pub(super) fn let_go_of(&mut self, end: &End) -> io::Result<()> {
+    /// In a copy: lets go of this one end, before anything else. Its number stands for `instead` from then
+    /// on: there may be no other descriptor to be had.
+    pub(super) fn let_go_of(&mut self, end: &End, instead: BorrowedFd<'_>) -> io::Result<()> {
         let end = end.0.as_raw_fd();
-        put_in_place_of(end, &nothing()?)?;
+        put_in_place_of(end, instead)?;
         self.ends.retain(|other| *other != end);
         Ok(())
     }
 
-    fn let_go_of_ends(&mut self, keep: BorrowedFd<'_>) -> io::Result<()> {
-        let nothing = nothing()?;
+    fn let_go_of_ends(&mut self, keep: BorrowedFd<'_>, let_go: &End) -> io::Result<()> {
         for end in self.ends.iter().filter(|end| **end != keep.as_raw_fd()) {
-            put_in_place_of(*end, &nothing)?;
+            put_in_place_of(*end, let_go.0.as_fd())?;
         }
         self.ends.retain(|end| *end == keep.as_raw_fd());
         Ok(())
     }
 }
 
-/// What says nothing to anybody.
-fn nothing() -> io::Result<OwnedFd> {
-    Ok(open("/dev/null", OFlags::RDWR.union(OFlags::CLOEXEC), Mode::empty())?)
-}
-
 /// Puts a duplicate of a descriptor in the place of an end on the list.
-fn put_in_place_of(end: RawFd, descriptor: &OwnedFd) -> io::Result<()> {
+fn put_in_place_of(end: RawFd, descriptor: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: the number is that of an end that is owned by a value in this process, which owns the
     // duplicate from here on. Both are descriptors.
     let result = unsafe { libc::dup3(descriptor.as_raw_fd(), end, libc::O_CLOEXEC) };
