@@ -9,6 +9,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use rustix::fs::{Mode, OFlags, open};
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
 
 static ENDS: Mutex<Vec<RawFd>> = Mutex::new(Vec::new());
@@ -104,18 +105,27 @@ impl Listed {
     /// on: there may be no other descriptor to be had.
     pub(super) fn let_go_of(&mut self, end: &End, instead: BorrowedFd<'_>) -> io::Result<()> {
         let end = end.0.as_raw_fd();
-        put_in_place_of(end, instead)?;
+        put_in_place_or_nothing(end, instead)?;
         self.ends.retain(|other| *other != end);
         Ok(())
     }
 
     fn let_go_of_ends(&mut self, keep: BorrowedFd<'_>, let_go: &End) -> io::Result<()> {
         for end in self.ends.iter().filter(|end| **end != keep.as_raw_fd()) {
-            put_in_place_of(*end, let_go.0.as_fd())?;
+            put_in_place_or_nothing(*end, let_go.0.as_fd())?;
         }
         self.ends.retain(|end| *end == keep.as_raw_fd());
         Ok(())
     }
+}
+
+/// Puts a duplicate of a descriptor in the place of an end on the list; or, if something in the copy has
+/// closed that descriptor already, what says nothing to anybody.
+fn put_in_place_or_nothing(end: RawFd, descriptor: BorrowedFd<'_>) -> io::Result<()> {
+    put_in_place_of(end, descriptor).or_else(|_| {
+        let nothing = open("/dev/null", OFlags::RDWR.union(OFlags::CLOEXEC), Mode::empty())?;
+        put_in_place_of(end, nothing.as_fd())
+    })
 }
 
 /// Puts a duplicate of a descriptor in the place of an end on the list.
