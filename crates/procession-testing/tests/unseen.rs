@@ -12,6 +12,7 @@ layouts! {
     any_number_of_failures_is_counted_and_the_first_are_named
     of_a_map_each_item_that_failed_counts
     a_lazy_map_has_shown_what_it_gave_and_nothing_else
+    a_lazy_map_that_is_dropped_tells_nothing_of_what_came_after_the_close
     what_was_looked_at_is_not_told
     submissions_that_were_refused_are_told
     what_was_cancelled_or_terminated_is_no_news
@@ -279,4 +280,20 @@ fn errors_of_joins_travel() {
     assert_eq!(error.failures()[7].panic_message(), Some("number 7"));
     outer.close();
     outer.join().unwrap();
+}
+
+fn a_lazy_map_that_is_dropped_tells_nothing_of_what_came_after_the_close(layout: Layout) {
+    let _harness = Harness::start("a lazy map of a closed pool", LIMIT);
+    let pool = layout.pool(2);
+    let mut squares = pool.imap(|x: u64| x * x, 0_u64..);
+    assert_eq!(squares.next().unwrap().unwrap(), 0);
+    pool.close();
+    // It takes more from its iterator, which the pool takes no more.
+    for square in squares.by_ref() {
+        if square.is_err_and(|error| error.is_closed()) {
+            break;
+        }
+    }
+    drop(squares);
+    pool.join().unwrap();
 }

@@ -309,6 +309,8 @@ impl<I: Iterator, R> Stream<I, R> {
 
 impl<I: Iterator, R> Drop for Stream<I, R> {
     fn drop(&mut self) {
+        // What was not sent is dropped: also what could not be, since the pool was closed.
+        self.refused.iter().for_each(|(_, failure)| failure.forget_if_closed());
         self.work.abandon();
     }
 }

@@ -24,12 +24,14 @@ pub struct Failure {
 impl Failure {
     /// One task's.
     pub fn new(error: Error) -> Arc<Self> {
-        Self::of_many(error, 1)
+        Arc::new(Self { error, unseen: AtomicU64::new(1) })
     }
 
-    /// That of so many tasks.
-    pub fn of_many(error: Error, tasks: u64) -> Arc<Self> {
-        Arc::new(Self { error, unseen: AtomicU64::new(tasks) })
+    /// That of so many items of a map. That they came after the pool was closed is no news: who feeds a map
+    /// lazily and closes the pool meanwhile has them, and drops them with the map.
+    pub fn of_many(error: Error, items: u64) -> Arc<Self> {
+        let unseen = AtomicU64::new(if error.is_closed() { 0 } else { items });
+        Arc::new(Self { error, unseen })
     }
 
     /// What happened, without looking.
@@ -49,6 +51,13 @@ impl Failure {
     pub fn look_at_all(&self) -> Error {
         self.unseen.store(0, Ordering::Relaxed);
         self.error.clone()
+    }
+
+    /// Nobody wants to know of it, if all that has happened is that the pool was closed.
+    pub fn forget_if_closed(&self) {
+        if self.error.is_closed() {
+            self.unseen.store(0, Ordering::Relaxed);
+        }
     }
 
     /// Of how many tasks nobody knows yet.
