@@ -298,7 +298,13 @@ impl<I: Iterator, R> Stream<I, R> {
 
     /// Takes what came back next; `false` when nothing is there.
     pub(crate) fn take_delivery(&self, each: &mut dyn FnMut(u64, Arrived<R>)) -> bool {
-        self.work.take(each)
+        self.work.take(&mut |index, arrived| {
+            if let Err(failure) = &arrived {
+                // Whoever takes results has it now, and knows by the first of them.
+                failure.forget_if_closed();
+            }
+            each(index, arrived);
+        })
     }
 
     /// Waits until something has come back or nothing more will.

@@ -419,6 +419,11 @@ impl Batch {
         let mut inner = self.inner.lock();
         let (_, count) = inner.drop_uncut();
         inner.sealed = true;
+        for delivery in &inner.deliveries {
+            if let Delivery::Failed { failure, .. } = delivery {
+                failure.forget_if_closed();
+            }
+        }
         (count, inner.subscribers.wake())
     }
 

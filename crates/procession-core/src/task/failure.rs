@@ -24,14 +24,12 @@ pub struct Failure {
 impl Failure {
     /// One task's.
     pub fn new(error: Error) -> Arc<Self> {
-        Arc::new(Self { error, unseen: AtomicU64::new(1) })
+        Self::of_many(error, 1)
     }
 
-    /// That of so many items of a map. That they came after the pool was closed is no news: who feeds a map
-    /// lazily and closes the pool meanwhile has them, and drops them with the map.
-    pub fn of_many(error: Error, items: u64) -> Arc<Self> {
-        let unseen = AtomicU64::new(if error.is_closed() { 0 } else { items });
-        Arc::new(Self { error, unseen })
+    /// That of so many tasks.
+    pub fn of_many(error: Error, tasks: u64) -> Arc<Self> {
+        Arc::new(Self { error, unseen: AtomicU64::new(tasks) })
     }
 
     /// What happened, without looking.

@@ -402,6 +402,11 @@ where
             let mut inner = self.inner.lock();
             let uncut = inner.take_uncut();
             inner.sealed = true;
+            for delivery in &inner.deliveries {
+                if let Delivery::Failed { failure, .. } = delivery {
+                    failure.forget_if_closed();
+                }
+            }
             pool.engine().count(None, End::Dropped, count_of(&uncut));
             (inner.wake(), uncut)
         };
