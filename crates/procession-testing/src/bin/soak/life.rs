@@ -199,10 +199,16 @@ fn take_all(tally: &Tally, life: &Life, open: Vec<Open>, random: &mut Random) {
     }
 }
 
-/// A failure that nobody has looked at is what `join` is for; that the pool broke is none.
+/// A failure that nobody has looked at is what `join` is for, be it that the pool was closed by then, of a
+/// handle that was dropped; that the pool broke is none.
 fn judge_join(tally: &Tally, life: &Life, joined: Result<(), Error>) {
+    let is_told = |kind| match kind {
+        Kind::Panicked | Kind::Lost | Kind::Codec => true,
+        Kind::Closed => life.allows(kind),
+        _ => false,
+    };
     if let Err(error) = joined
-        && !matches!(Kind::of(&error), Kind::Panicked | Kind::Lost | Kind::Codec)
+        && !is_told(Kind::of(&error))
     {
         tally.accuse(format!("{}: join failed: {error}", life.name));
     }
