@@ -31,11 +31,11 @@
 #[cfg(all(test, not(loom)))]
 mod tests;
 
-use crate::primitive::{AtomicU32, Ordering};
+use crate::primitive::Ordering;
 use crate::queue::{Got, Put, QUEUE_BYTES, Queue};
 use crate::roster::{Roster, Token};
 use crate::segment::Segment;
-use crate::sync::Lock;
+use crate::sync::{Lock, Locked};
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -70,7 +70,6 @@ pub struct End {
 #[derive(Debug, Clone)]
 pub struct Holders {
     lock: Lock,
-    at: usize,
 }
 
 impl End {
@@ -84,7 +83,7 @@ impl End {
         };
         let holders = |number: usize| {
             let at = at + HOLDERS + number * HOLDERS_BYTES;
-            Holders { lock: Lock::new(roster.clone(), at), at }
+            Holders { lock: Lock::new(roster.clone(), at) }
         };
         let other = 1 - end;
         Self { out: queue(end), into: queue(other), own: holders(end), other: holders(other) }
@@ -151,23 +150,13 @@ impl End {
     }
 }
 
+impl Locked for Holders {
+    fn lock(&self) -> &Lock {
+        &self.lock
+    }
+}
+
 impl Holders {
-    fn roster(&self) -> &Arc<Roster> {
-        self.lock.roster()
-    }
-
-    fn word(&self, offset: usize) -> &AtomicU32 {
-        self.roster().segment().word32(self.at + offset)
-    }
-
-    fn get(&self, offset: usize) -> u32 {
-        self.word(offset).load(Ordering::Relaxed)
-    }
-
-    fn set(&self, offset: usize, value: u32) {
-        self.word(offset).store(value, Ordering::Relaxed);
-    }
-
     /// Entries that stand for something: offset, and token.
     fn entries(&self) -> impl Iterator<Item = (usize, Token)> + '_ {
         let used = self.word(USED).load(Ordering::Acquire) as usize;

@@ -21,8 +21,7 @@ mod models;
 #[cfg(test)]
 mod tests;
 
-use super::{Acquired, Lock, deadline_after};
-use crate::primitive::{AtomicU32, Ordering};
+use super::{Acquired, Lock, Locked, deadline_after};
 use crate::roster::{Roster, Token};
 use std::io;
 use std::sync::Arc;
@@ -57,35 +56,24 @@ pub enum Passed {
 #[derive(Debug, Clone)]
 pub struct Barrier {
     lock: Lock,
-    at: usize,
+}
+
+impl Locked for Barrier {
+    fn lock(&self) -> &Lock {
+        &self.lock
+    }
 }
 
 impl Barrier {
     /// The barrier at this offset.
     pub fn new(roster: Arc<Roster>, at: usize) -> Self {
-        Self { lock: Lock::new(roster, at), at }
+        Self { lock: Lock::new(roster, at) }
     }
 
     /// Says for a new one how many are to come, before anybody else knows of it: 1 to [`PARTIES_MAX`].
     pub fn begin(&self, parties: u32) {
         self.set(PARTIES, parties);
         self.set(BROKEN_IN, u32::MAX);
-    }
-
-    fn roster(&self) -> &Arc<Roster> {
-        self.lock.roster()
-    }
-
-    fn word(&self, offset: usize) -> &AtomicU32 {
-        self.roster().segment().word32(self.at + offset)
-    }
-
-    fn get(&self, offset: usize) -> u32 {
-        self.word(offset).load(Ordering::Relaxed)
-    }
-
-    fn set(&self, offset: usize, value: u32) {
-        self.word(offset).store(value, Ordering::Relaxed);
     }
 
     fn enter(&self) -> io::Result<()> {
@@ -99,7 +87,7 @@ impl Barrier {
     fn move_on(&self) {
         self.set(COUNT, 0);
         self.set(PHASE, self.get(PHASE).wrapping_add(1));
-        self.roster().segment().wake(self.at + PHASE);
+        self.roster().segment().wake(self.at() + PHASE);
     }
 
     fn break_it(&self) {
@@ -140,7 +128,7 @@ impl Barrier {
         loop {
             let comers = self.comers();
             self.lock.release();
-            let has_time = self.roster().sleep(self.at + PHASE, phase, &comers, deadline);
+            let has_time = self.roster().sleep(self.at() + PHASE, phase, &comers, deadline);
             self.enter()?;
             if self.get(PHASE) != phase {
                 let is_broken = self.get(BROKEN_IN) == phase;

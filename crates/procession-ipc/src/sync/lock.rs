@@ -72,6 +72,11 @@ impl Lock {
         &self.roster
     }
 
+    /// Where it is.
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+
     fn word(&self) -> &AtomicU32 {
         self.roster.segment().word32(self.at)
     }

@@ -9,12 +9,14 @@ mod barrier;
 mod condition;
 mod event;
 mod lock;
+mod locked;
 mod semaphore;
 
 pub use barrier::{BARRIER_BYTES, Barrier, PARTIES_MAX, Passed};
 pub use condition::{CONDITION_BYTES, Condition};
 pub use event::{EVENT_BYTES, Event};
 pub use lock::{Acquired, LOCK_BYTES, Lock};
+pub(crate) use locked::Locked;
 pub use semaphore::{SEMAPHORE_BYTES, Semaphore};
 
 use std::time::{Duration, Instant};

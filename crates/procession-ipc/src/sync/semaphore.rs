@@ -27,8 +27,7 @@ mod models;
 #[cfg(test)]
 mod tests;
 
-use super::{Acquired, Lock, deadline_after};
-use crate::primitive::{AtomicU32, Ordering};
+use super::{Acquired, Lock, Locked, deadline_after};
 use crate::roster::{Roster, Token};
 use std::io;
 use std::sync::Arc;
@@ -54,13 +53,18 @@ pub const SEMAPHORE_BYTES: usize = ENTRIES + ENTRIES_MAX * ENTRY_BYTES;
 #[derive(Debug, Clone)]
 pub struct Semaphore {
     lock: Lock,
-    at: usize,
+}
+
+impl Locked for Semaphore {
+    fn lock(&self) -> &Lock {
+        &self.lock
+    }
 }
 
 impl Semaphore {
     /// The semaphore at this offset.
     pub fn new(roster: Arc<Roster>, at: usize) -> Self {
-        Self { lock: Lock::new(roster, at), at }
+        Self { lock: Lock::new(roster, at) }
     }
 
     /// Gives a new one its permits, before anybody else knows of it; and says how many may be free at
@@ -69,23 +73,6 @@ impl Semaphore {
         self.set(TOTAL, permits);
         self.set(FREE, permits);
         self.set(BOUND, bound.unwrap_or(0));
-    }
-
-    fn roster(&self) -> &Arc<Roster> {
-        self.lock.roster()
-    }
-
-    fn word(&self, offset: usize) -> &AtomicU32 {
-        self.roster().segment().word32(self.at + offset)
-    }
-
-    /// The words but the lock are protected by it, or are hints.
-    fn get(&self, offset: usize) -> u32 {
-        self.word(offset).load(Ordering::Relaxed)
-    }
-
-    fn set(&self, offset: usize, value: u32) {
-        self.word(offset).store(value, Ordering::Relaxed);
     }
 
     /// Those in whose names there are permits: offset of the count, and token.
@@ -130,7 +117,7 @@ impl Semaphore {
     fn tell(&self) {
         self.set(CHANGES, self.get(CHANGES).wrapping_add(1));
         if self.get(SLEEPERS) > 0 {
-            self.roster().segment().wake(self.at + CHANGES);
+            self.roster().segment().wake(self.at() + CHANGES);
         }
     }
 
@@ -174,7 +161,7 @@ impl Semaphore {
             self.set(SLEEPERS, self.get(SLEEPERS).saturating_add(1));
             let holders: Vec<_> = self.entries().filter_map(|(_, token)| token).collect();
             self.lock.release();
-            let has_time = self.roster().sleep(self.at + CHANGES, seen, &holders, deadline);
+            let has_time = self.roster().sleep(self.at() + CHANGES, seen, &holders, deadline);
             self.enter()?;
             self.set(SLEEPERS, self.get(SLEEPERS).saturating_sub(1));
             self.lock.release();

@@ -4,6 +4,7 @@
 
 use super::*;
 use crate::primitive::AtomicU32 as Counter;
+use crate::primitive::Ordering;
 use crate::roster::{ROSTER_BYTES, tests::rosters};
 
 fn barriers(count: usize, parties: u32) -> Vec<Barrier> {

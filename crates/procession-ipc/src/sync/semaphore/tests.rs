@@ -4,6 +4,7 @@
 
 use super::*;
 use crate::primitive::AtomicU32 as Counter;
+use crate::primitive::Ordering;
 use crate::roster::{ROSTER_BYTES, tests::rosters};
 
 fn semaphores(count: usize, permits: u32, bound: Option<u32>) -> Vec<Semaphore> {
