@@ -26,7 +26,7 @@ const ACTS_MAX: usize = 400;
 const SENT_MAX: usize = 64;
 
 /// Words of segment B that mean something.
-const WORDS: [usize; 8] = [
+pub const WORDS: [usize; 8] = [
     b::RESPONSE_TAIL,
     b::REQUEST_HEAD,
     b::PROGRESS_AT,

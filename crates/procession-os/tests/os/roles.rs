@@ -16,7 +16,7 @@ use procession_os::leash::{self, Leash};
 use procession_os::limits::OwnMemory;
 use procession_os::memory::{Access, Memory};
 use procession_os::process::{
-    Exit, Launch, bind_life_to_parent, exit_now, launch, parent_pid, set_name,
+    Child, Exit, Launch, bind_life_to_parent, exit_now, launch, parent_pid, set_name,
 };
 use procession_os::signal::prepare_worker;
 use procession_os::surroundings;
@@ -251,18 +251,18 @@ fn launch_from_a_deleted_file() -> i32 {
     }
 }
 
+/// A child that plays a role, and shares our end of the channel.
+fn start_beside(role: &str, control: &Control) -> Child {
+    let variables = [(ROLE, role.to_owned()), (TOKEN, control.inherit_token())]
+        .map(|(name, value)| (OsString::from(name), Some(OsString::from(value))));
+    let launched =
+        launch(&Launch { executable: None, arguments: &[], variables: &variables, control });
+    launched.expect("a child")
+}
+
 /// Launches a child that shares our end of the channel and is bound to us, and waits to be killed.
 fn have_a_bound_child() -> i32 {
-    let control = control();
-    let variables = [(ROLE, "be bound".to_owned()), (TOKEN, control.inherit_token())]
-        .map(|(name, value)| (OsString::from(name), Some(OsString::from(value))));
-    let child = launch(&Launch {
-        executable: None,
-        arguments: &[],
-        variables: &variables,
-        control: &control,
-    });
-    end_of(&child.expect("a child"));
+    end_of(&start_beside("be bound", &control()));
     1
 }
 
@@ -278,15 +278,7 @@ fn be_bound() -> i32 {
 /// Has a child that stops before it does anything, not even to bind its life, and tells who that is.
 fn have_a_child_that_stops() -> i32 {
     let control = control();
-    let variables = [(ROLE, "stop at once".to_owned()), (TOKEN, control.inherit_token())]
-        .map(|(name, value)| (OsString::from(name), Some(OsString::from(value))));
-    let child = launch(&Launch {
-        executable: None,
-        arguments: &[],
-        variables: &variables,
-        control: &control,
-    });
-    let child = child.expect("a child");
+    let child = start_beside("stop at once", &control);
     control.send(&child.pid().to_ne_bytes(), &[]).expect("the test listens");
     end_of(&child);
     1

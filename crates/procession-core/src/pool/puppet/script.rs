@@ -4,6 +4,7 @@ use super::stage::{MAD, Stage};
 use crate::message::{response, status};
 use crate::task::Terms;
 use procession_ipc::frame::Header;
+use procession_ipc::fuzz::WORDS;
 use procession_ipc::layout::{WINDOW_MAX, b};
 use std::time::Duration;
 
@@ -11,18 +12,6 @@ use std::time::Duration;
 const ACTS_MAX: usize = 200;
 /// Most tasks and maps of a script.
 const WORK_MAX: usize = 40;
-
-/// Words of segment B that mean something.
-const WORDS: [usize; 8] = [
-    b::RESPONSE_TAIL,
-    b::REQUEST_HEAD,
-    b::PROGRESS_AT,
-    b::PROGRESS,
-    b::PROGRESS + 4,
-    b::URGENT,
-    b::WORKER_ASLEEP,
-    b::SPACE_WANTED,
-];
 
 /// Reads a script; behind its end are zeros.
 struct Reader<'a>(&'a [u8]);
